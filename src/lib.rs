@@ -1,0 +1,9 @@
+//! Stepwell runs WebAssembly tools that nobody has reason to trust, as durable tasks.
+
+pub mod clock;
+pub mod id;
+pub mod limit;
+pub mod sandbox;
+pub mod task;
+pub mod text;
+pub mod tool;

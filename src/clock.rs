@@ -1,7 +1,7 @@
 //! The only place where the time is read.
 //!
 //! Elapsed time is monotonic from an anchor: a wall clock that is set back while the process runs
-//! moves no deadline. A test holds a [`Hand`] instead and moves the time itself. This module
+//! moves no deadline. It counts the time for which the machine is suspended. A test holds a [`Hand`] instead and moves the time itself. This module
 //! knows nothing of timers; those who wait ask to be told when the hand was moved.
 
 use std::fmt;
@@ -51,9 +51,11 @@ pub struct Clock(Arc<Source>);
 
 enum Source {
     System {
+        /// What the machine's wall clock showed when the machine had run for `since`.
         wall: Timestamp,
-        since: Instant,
-        floor: AtomicU64,
+        since: u64,
+        /// How many milliseconds this clock is ahead of that one.
+        ahead: AtomicU64,
     },
     Manual {
         now: AtomicU64,
@@ -77,8 +79,8 @@ impl Clock {
             .map_or(0, millis);
         Self(Arc::new(Source::System {
             wall: Timestamp(wall),
-            since: Instant::now(),
-            floor: AtomicU64::new(0),
+            since: running(),
+            ahead: AtomicU64::new(0),
         }))
     }
 
@@ -94,21 +96,44 @@ impl Clock {
     /// The time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Source::System { wall, since, floor } => {
-                let now = wall.plus(since.elapsed());
-                Timestamp(now.0.max(floor.load(Ordering::Relaxed)))
+            Source::System { wall, since, ahead } => {
+                let counted = counted(*wall, *since);
+                Timestamp(counted.0.saturating_add(ahead.load(Ordering::Relaxed)))
             }
             Source::Manual { now, .. } => Timestamp(now.load(Ordering::SeqCst)),
         }
     }
 
     /// Keeps the clock from showing a time before `newest`, the newest instant in the store: a
-    /// machine whose clock was set back while it was down would else reorder what is recorded.
+    /// machine whose clock was set back while it was down would else reorder what is recorded. The
+    /// clock goes on from there; one that waited there would hold up every deadline and limit.
     pub fn not_before(&self, newest: Timestamp) {
         match &*self.0 {
-            Source::System { floor, .. } => floor.fetch_max(newest.0, Ordering::Relaxed),
+            Source::System { wall, since, ahead } => {
+                let behind = newest.0.saturating_sub(counted(*wall, *since).0);
+                ahead.fetch_max(behind, Ordering::Relaxed)
+            }
             Source::Manual { now, .. } => now.fetch_max(newest.0, Ordering::SeqCst),
         };
+    }
+
+    /// How far the machine's wall clock has been moved since the start. How far this one was put
+    /// ahead of it does not count.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that reads the time"
+    )]
+    pub fn jump(&self) -> Duration {
+        match &*self.0 {
+            Source::System { wall, since, .. } => {
+                let counted = counted(*wall, *since);
+                let read = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, millis);
+                Duration::from_millis(counted.0.abs_diff(read))
+            }
+            Source::Manual { .. } => Duration::ZERO,
+        }
     }
 
     /// Calls `tell` whenever the time is moved by hand, which the machine's clock never is.
@@ -124,6 +149,20 @@ impl Clock {
     pub fn is_manual(&self) -> bool {
         matches!(&*self.0, Source::Manual { .. })
     }
+}
+
+/// What a wall clock shows that showed `wall` when the machine had run for `since`, and that nobody
+/// has set.
+fn counted(wall: Timestamp, since: u64) -> Timestamp {
+    Timestamp(wall.0.saturating_add(running().saturating_sub(since)))
+}
+
+/// For how many milliseconds the machine runs, with those for which it was suspended: the standard
+/// library's `Instant` leaves them out.
+fn running() -> u64 {
+    let running = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let part = |part, unit| u64::try_from(part).unwrap_or_default().saturating_mul(unit);
+    part(running.tv_sec, 1_000).saturating_add(part(running.tv_nsec, 1) / 1_000_000)
 }
 
 impl Hand {
@@ -180,6 +219,33 @@ mod tests {
         let clock = Clock::system();
         let later = clock.now().plus(Duration::from_secs(3600));
         clock.not_before(later);
-        assert_eq!(clock.now(), later);
+        assert!(clock.now() >= later);
+        clock.not_before(Timestamp(1));
+        assert!(clock.now() >= later, "it is never put back");
+    }
+
+    #[test]
+    fn a_machine_that_was_suspended_has_run_meanwhile() {
+        let boottime = || {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            u64::try_from(time.tv_sec).unwrap()
+        };
+        let (before, now, after) = (boottime(), running() / 1_000, boottime());
+        assert!((before..=after).contains(&now), "{before} {now} {after}");
+    }
+
+    #[test]
+    fn the_time_goes_on_from_the_newest_that_was_stored() {
+        let clock = Clock::system();
+        clock.not_before(clock.now().plus(Duration::from_secs(3600)));
+        let (first, stopwatch) = (clock.now(), Stopwatch::start());
+        while clock.now() == first {
+            let waited = stopwatch.elapsed();
+            assert!(waited < Duration::from_secs(5), "it stands still");
+            std::hint::spin_loop();
+        }
+        assert!(clock.now().since(first) < Duration::from_secs(60));
+        let jump = clock.jump();
+        assert!(jump < Duration::from_secs(60), "{jump:?} of a wall clock");
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod amount;
 
-pub use amount::{InvalidAmount, Size, format_duration, parse_duration};
+pub use amount::{InvalidAmount, Size, format_count, format_duration, parse_duration};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -159,6 +159,9 @@ pub const NAME_BYTES_MAX: usize = 256;
 /// The most bytes of a message for people: of progress, a failure or a question.
 pub const MESSAGE_BYTES_MAX: usize = 4_096;
 
+/// The most bytes of an idempotency key.
+pub const KEY_BYTES_MAX: usize = 256;
+
 /// The most times that a task can be restored.
 pub const RESTORES_MAX: u32 = 100;
 
@@ -186,6 +189,14 @@ pub enum Unenforceable {
         /// The most.
         max: u64,
     },
+    /// No step could ever begin: room for its largest output is looked for first.
+    #[error("journal must be at least step_output: {step_output} bytes, not {journal} bytes")]
+    JournalTooSmall {
+        /// What was asked for.
+        journal: u64,
+        /// The least.
+        step_output: u64,
+    },
     /// The record would go before the task's end could be read.
     #[error("deadline must be at most ttl less one hour: {deadline_max} ms, not {deadline} ms")]
     DeadlinePastTtl {
@@ -210,6 +221,13 @@ impl Limits {
                     max,
                 });
             }
+        }
+        let (journal, step_output) = (self.journal, self.step_output);
+        if journal < step_output {
+            return Err(Unenforceable::JournalTooSmall {
+                journal,
+                step_output,
+            });
         }
         let deadline_max = self.ttl.saturating_sub(crate::clock::millis(TTL_MARGIN));
         if self.deadline > deadline_max {

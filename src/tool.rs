@@ -12,9 +12,12 @@ use serde_json::Value;
 
 use crate::id::Digest;
 
+mod question;
 mod schema;
 
+pub use question::check_question;
 pub use schema::{InvalidSchema, Schema, Violation};
+pub(crate) use schema::{SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX};
 
 /// A component and the tools in it.
 #[derive(Clone, Debug)]

@@ -120,6 +120,19 @@ pub fn format_duration(millis: u64) -> String {
     }
 }
 
+/// A whole number with its thousands set off.
+pub fn format_count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// The leading digits of `text`, and what follows them.
 fn split(text: &str) -> (&str, &str) {
     let end = text
@@ -173,5 +186,7 @@ mod tests {
         }
         assert_eq!(format_duration(5_400_000), "1h30m");
         assert_eq!(format_duration(0), "0ms");
+        assert_eq!(format_count(1_234_567), "1,234,567");
+        assert_eq!(format_count(12), "12");
     }
 }

@@ -99,6 +99,23 @@ impl Attempt {
         self.grace_runs
     }
 
+    /// The grace that was spent, over all attempts, in milliseconds.
+    pub fn grace_used(&self) -> u64 {
+        self.grace_used
+    }
+
+    /// Names of the `once` steps that may or may not have taken effect, and that nobody will ask
+    /// about any more should the task end here: those that the tool never asked for, and those at
+    /// work.
+    pub fn doubts(&self) -> Vec<Arc<str>> {
+        let work = self
+            .work
+            .iter()
+            .filter(|(_, work)| work.once)
+            .map(|(name, _)| name.clone());
+        self.journal.doubts().into_iter().chain(work).collect()
+    }
+
     /// Notes how much grace was spent so far, over all attempts, in milliseconds.
     pub fn spend_grace(&mut self, used: u64) {
         self.grace_used = self.grace_used.max(used);

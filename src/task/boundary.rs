@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::attempt::Work;
 use super::journal::step_key;
-use super::{
-    Attempt, Caught, Failure, Kind, Once, Question, Record, Row, RowKind, StepKey, Stop, Wants,
-};
+use super::{Attempt, Caught, Failure, Kind, Once, Record, Row, RowKind, StepKey, Stop, Wants};
 use crate::id::Digest;
 use crate::limit::{NAME_BYTES_MAX, Name as Limit};
+
+mod question;
 
 /// What entering a step comes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub enum Begin {
     },
     /// It is not done yet. It is at work now, once `write` is durable.
     Run {
+        /// Its idempotency key.
+        key: Arc<str>,
         /// The start of a `once` step, to be durable before the work.
         write: Option<Once>,
     },
@@ -53,7 +55,8 @@ pub enum Waited {
     Over(Vec<StepKey>),
     /// It begins: these names have no row yet.
     Wait(Vec<Arc<str>>),
-    /// The tool was told to stop before: a sleep stays loaded, nobody is asked any more.
+    /// A stop is recorded, and the tool was told before or is not told yet: a sleep stays loaded,
+    /// nobody is asked any more.
     Told,
     /// The tool is told to stop. Nothing was recorded.
     Stop,
@@ -120,13 +123,13 @@ impl Attempt {
         let write = once.then_some(Once {
             at,
             input,
-            key,
+            key: key.clone(),
             generation: record.generation,
             place: 0,
             clean_up: self.told,
             completed: false,
         });
-        Ok(Begin::Run { write })
+        Ok(Begin::Run { key, write })
     }
 
     /// Ends the work of a step with an output: the row to write, and the `once` record that it
@@ -214,15 +217,17 @@ impl Attempt {
             Pause::Suspend => return Ok(Waited::Suspend),
             Pause::None => {}
         }
-        if !self.told {
-            check_rows(record, open.len() as u64)?;
-        }
         self.freshen(record);
-        Ok(if self.told {
-            Waited::Told
-        } else {
-            Waited::Wait(open)
-        })
+        // A stop that is held back holds for a wait too: an unloaded task would be queued for it
+        // at once, and come back here.
+        if self.told || record.state.stop().is_some() {
+            return Ok(Waited::Told);
+        }
+        check_rows(record, open.len() as u64)?;
+        if kind == RowKind::Answer {
+            check_bytes(record, open.len() as u64)?;
+        }
+        Ok(Waited::Wait(open))
     }
 
     /// Whether the tool should come to an end: silent until the attempt has caught up, and its
@@ -264,6 +269,12 @@ impl Attempt {
             return Err(changed(at));
         }
         row.shown = true;
+        // The row is what came of the `once` step: what is known of it is shown with it.
+        let known = self.journal.once.get_mut(at);
+        known
+            .into_iter()
+            .flatten()
+            .for_each(|once| once.shown = true);
         Ok(true)
     }
 
@@ -315,13 +326,7 @@ impl Attempt {
         let limits = &record.spec.limits;
         let open = self.work.len() as u64 + 1;
         check_rows(record, open)?;
-        if record.journal + open * limits.step_output > limits.journal {
-            let used = record.journal;
-            return Err(exceeded(
-                Limit::Journal,
-                &format!("{used} of {} bytes", limits.journal),
-            ));
-        }
+        check_bytes(record, open)?;
         if once && record.once_steps >= limits.once_steps {
             let used = record.once_steps;
             return Err(exceeded(
@@ -330,35 +335,6 @@ impl Attempt {
             ));
         }
         Ok(())
-    }
-
-    /// The name by which a question is known outside.
-    pub fn question_key(record: &Record, name: &str) -> Arc<str> {
-        let mut key = String::from(name);
-        if record.stretch > 0 {
-            key.push_str(&format!("@{}", record.stretch));
-        }
-        if record.generation > 0 {
-            key.push_str(&format!("!{}", record.generation));
-        }
-        key.into()
-    }
-
-    /// The questions called `open`, as the record keeps them while the task waits.
-    pub fn questions(
-        record: &Record,
-        open: &[Arc<str>],
-        asked: impl IntoIterator<Item = (Arc<str>, Arc<str>, Arc<str>)>,
-    ) -> Vec<Question> {
-        let asked = asked.into_iter().filter(|(name, ..)| open.contains(name));
-        asked
-            .map(|(name, message, schema)| Question {
-                key: Self::question_key(record, &name),
-                name,
-                message,
-                schema,
-            })
-            .collect()
     }
 }
 
@@ -392,6 +368,17 @@ fn check_rows(record: &Record, more: u64) -> Result<(), Failure> {
             Limit::Steps,
             &format!("{used} of {max} since the checkpoint"),
         ));
+    }
+    Ok(())
+}
+
+/// Whether there is room for so many more of the largest outputs.
+fn check_bytes(record: &Record, more: u64) -> Result<(), Failure> {
+    let limits = &record.spec.limits;
+    let needed = more.saturating_mul(limits.step_output);
+    if record.journal.saturating_add(needed) > limits.journal {
+        let used = format!("{} of {} bytes", record.journal, limits.journal);
+        return Err(exceeded(Limit::Journal, &used));
     }
     Ok(())
 }

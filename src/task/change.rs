@@ -134,6 +134,8 @@ pub enum Event {
     Restored {
         /// To which.
         checkpoint: CheckpointId,
+        /// Whether a task that is paused goes on: it was paused only to be restored.
+        go_on: bool,
     },
     /// A task was forked from this one.
     Forked {

@@ -112,7 +112,7 @@ pub enum How {
     },
     /// By request, without asking the tool.
     Immediate,
-    /// It never ran.
+    /// It never ran, or had done nothing that lasts when it was stopped in a wait or a pause.
     NotStarted,
     /// The tool returned a result without having been told. The result is kept.
     Finished,
@@ -175,4 +175,21 @@ pub enum ToolError {
     Transient(Failure),
     /// It came to an end because it was asked to.
     Stopped,
+}
+
+impl ToolError {
+    /// The failure that it is where nobody tries again or had asked to stop.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Final(failure) => failure,
+            Self::Transient(failure) => Failure {
+                kind: Kind::ToolError,
+                ..failure
+            },
+            Self::Stopped => Failure::new(
+                Kind::Misuse,
+                "returned `stopped` without having been asked to",
+            ),
+        }
+    }
 }

@@ -168,7 +168,7 @@ pub struct Record {
     /// Names of the rows and `once` records that attempts wrote after they were told to stop, the
     /// first few of them: a task whose clean-up has begun can be neither restored nor forked.
     pub clean_up: Arc<[Arc<str>]>,
-    /// How many tasks were forked from it.
+    /// How many tasks were forked from it since it ended.
     pub forks: u32,
     /// What it has used.
     pub usage: Usage,
@@ -247,6 +247,14 @@ impl Record {
             .holes
             .iter()
             .any(|hole| hole.after < place && place <= hole.upto)
+    }
+
+    /// Whether rows of `stretch` are kept: the task is in it, or a kept client's checkpoint lies in
+    /// it. Those of any other may be removed.
+    pub fn needs_rows_of(&self, stretch: Stretch) -> bool {
+        let mut marks = self.marks.iter();
+        let client = |mark: &Mark| mark.origin == Origin::Client && mark.stretch == stretch;
+        stretch == self.stretch || marks.any(client)
     }
 
     /// The checkpoint `id`; [`Mark::BEGINNING`] is always there.

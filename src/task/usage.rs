@@ -13,7 +13,7 @@ pub struct Usage {
     pub memory_peak: u64,
     /// Host calls.
     pub host_calls: u64,
-    /// Bytes of output lines kept in the log.
+    /// Bytes of output lines kept in the log, and 32 for each line.
     pub log_bytes: u64,
     /// Bytes of output lines dropped past the limit.
     pub log_dropped: u64,

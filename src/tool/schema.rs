@@ -7,6 +7,11 @@ use std::sync::Arc;
 use jsonschema::{PatternOptions, Retrieve, Uri};
 use serde_json::Value;
 
+/// The most bytes of a schema.
+pub(crate) const SCHEMA_BYTES_MAX: usize = 64 << 10;
+/// The deepest that a schema is nested.
+pub(crate) const SCHEMA_DEPTH_MAX: usize = 32;
+
 /// The most errors that are told at once.
 const VIOLATIONS_MAX: usize = 8;
 
@@ -25,12 +30,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() {
-            "/"
-        } else {
-            &self.path
-        };
-        write!(f, "{path}: {}", self.message)
+        // The pointer "/" would be the member without a name.
+        match &*self.path {
+            "" => write!(f, "the value: {}", self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
     }
 }
 
@@ -70,6 +74,15 @@ impl Schema {
     }
 }
 
+/// How deep `value` is nested.
+pub(super) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Schema")
@@ -100,6 +113,9 @@ mod tests {
         assert_eq!(schema.check(&json!({"n": 1})), Ok(()));
         let violations = schema.check(&json!({"n": "x"})).unwrap_err();
         assert_eq!(violations[0].path, "/n");
+        assert!(violations[0].to_string().starts_with("/n: "));
+        let whole = &schema.check(&json!(1)).unwrap_err()[0];
+        assert!(whole.to_string().starts_with("the value: "), "{whole}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod id;
 pub mod limit;
 pub mod sandbox;
+pub mod store;
 pub mod task;
 pub mod text;
 pub mod tool;

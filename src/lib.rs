@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod id;
 pub mod limit;
+pub mod registry;
 pub mod sandbox;
 pub mod store;
 pub mod task;

@@ -113,7 +113,7 @@ pub trait Durable: Send {
     ) -> Answer<'_, Result<Entry, StopRequest>>;
 
     /// Journals the output of the step at work called `name`.
-    fn complete(&mut self, name: &str, output: Vec<u8>) -> Answer<'_, ()>;
+    fn complete<'a>(&'a mut self, name: &'a str, output: Vec<u8>) -> Answer<'a, ()>;
 
     /// Leaves the step at work called `name` undone.
     fn abandon(&mut self, name: &str);
@@ -143,5 +143,5 @@ pub trait Durable: Send {
     fn time_left(&self) -> u64;
 
     /// Whether the guest should come to an end.
-    fn stop_requested(&mut self) -> Option<StopRequest>;
+    fn stop_requested(&mut self) -> Answer<'_, Option<StopRequest>>;
 }

@@ -1,0 +1,99 @@
+//! Compiled components: native code, so whoever can put one before the loader owns the process.
+//!
+//! A compiled form is loaded only as [`Verified`], which is made by the compiler itself or by
+//! [`Key::open`] from bytes that carry its seal; and those very bytes are what is loaded.
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The bytes of a seal, which lead a sealed form.
+const SEAL_BYTES: usize = 32;
+
+/// A compiled component that nobody tampered with.
+#[derive(Clone)]
+pub struct Verified(Vec<u8>);
+
+/// A secret of this host, under which compiled forms are kept.
+pub struct Key([u8; 32]);
+
+impl Verified {
+    /// What the compiler returned, in this process.
+    pub(super) fn compiled(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Makes the component that these bytes are.
+    pub(super) fn component(&self, engine: &Engine) -> wasmtime::Result<Component> {
+        #[expect(
+            unsafe_code,
+            reason = "deserialize trusts its bytes to be what this engine's compiler wrote; a \
+                      `Verified` is made of nothing else: by the compiler, or from bytes whose \
+                      seal was checked in memory, with no file read again in between"
+        )]
+        // SAFETY: see the reason above. That the form is of this version and configuration is
+        // checked by wasmtime, which has the full version in the form (`engine`).
+        unsafe {
+            Component::deserialize(engine, &self.0)
+        }
+    }
+}
+
+impl Key {
+    /// The key of these bytes, which must be random and secret.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    /// The compiled form with a seal before it, to be kept where others may write. `context` says
+    /// what it is the form of: it opens in the same context only.
+    pub fn seal(&self, compiled: &Verified, context: &[u8]) -> Vec<u8> {
+        let seal = self.mac(&compiled.0, context).finalize().into_bytes();
+        let mut sealed = Vec::with_capacity(SEAL_BYTES + compiled.0.len());
+        sealed.extend_from_slice(&seal);
+        sealed.extend_from_slice(&compiled.0);
+        sealed
+    }
+
+    /// The compiled form, if the seal is this key's for these bytes and this context.
+    pub fn open(&self, mut sealed: Vec<u8>, context: &[u8]) -> Option<Verified> {
+        let (seal, compiled) = sealed.split_first_chunk::<SEAL_BYTES>()?;
+        self.mac(compiled, context).verify_slice(seal).ok()?;
+        sealed.drain(..SEAL_BYTES);
+        Some(Verified(sealed))
+    }
+
+    fn mac(&self, compiled: &[u8], context: &[u8]) -> Hmac<Sha256> {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length is right");
+        mac.update(&(context.len() as u64).to_be_bytes());
+        mac.update(context);
+        mac.update(compiled);
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_holds_for_its_key_its_context_and_every_byte() {
+        let key = Key::new([7; 32]);
+        let sealed = key.seal(&Verified::compiled(b"native code".to_vec()), b"digest");
+        let open = |key: &Key, sealed: &[u8], context: &[u8]| {
+            key.open(sealed.to_vec(), context)
+                .map(|verified| verified.0)
+        };
+        assert_eq!(open(&key, &sealed, b"digest").unwrap(), b"native code");
+        assert!(open(&Key::new([8; 32]), &sealed, b"digest").is_none());
+        assert!(open(&key, &sealed, b"another").is_none());
+        assert!(open(&key, &sealed[..31], b"digest").is_none());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(open(&key, &changed, b"digest").is_none(), "byte {at}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod id;
 pub mod limit;
 pub mod registry;
+pub mod runtime;
 pub mod sandbox;
 pub mod store;
 pub mod task;

@@ -1,0 +1,315 @@
+//! The runtime: supervises tasks behind one cheap-clone handle.
+//!
+//! It is the only place where a guest meets the store. What follows from a change is decided in one
+//! loop (`supervisor`), which reacts to the records in the order in which they were committed; an
+//! attempt has two sides, the guest's (`boundary`) and the supervising one (`attempt`), which share
+//! a `link`. The rules themselves are in [`crate::task`], and this module only carries them out.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::id::{Digest, TaskKey};
+use crate::registry::{Registered, Registry};
+use crate::sandbox::Sandbox;
+use crate::store::{self, Store};
+use crate::task::{Fenced, Record};
+
+mod answer;
+mod attempt;
+mod boundary;
+mod call;
+mod checkpoint;
+mod control;
+mod error;
+mod executor;
+mod grant;
+mod inspect;
+mod link;
+mod queue;
+mod read;
+mod retention;
+mod sleeper;
+mod start;
+mod submit;
+mod supervisor;
+mod watches;
+mod wheel;
+
+pub use answer::Answer;
+pub use call::Called;
+pub use checkpoint::Envelope;
+pub use control::Cancellation;
+pub use error::Error;
+pub use grant::{CannotGrant, Grant};
+pub use inspect::inspect;
+pub use submit::{Accepted, Request};
+
+use executor::Executor;
+use link::Link;
+use queue::{Place, Places};
+use sleeper::Sleeper;
+use supervisor::Message;
+use watches::Watches;
+
+/// How a runtime is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// Where everything durable is kept.
+    pub data_dir: PathBuf,
+    /// Whether unfinished tasks that are found there are run. Without it only those are that were
+    /// submitted here, or adopted by name.
+    pub run_found: bool,
+    /// The most guests that are loaded at once; at most as many as the sandbox has slots.
+    pub running_max: usize,
+    /// The most new tasks that wait for their turn; past it they are refused at once.
+    pub queued_max: usize,
+    /// The threads on which guests run.
+    pub guest_threads: usize,
+    /// The longest that any guest may run after it was asked to stop, in wall time.
+    pub grace_max: Duration,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The store's own settings.
+    pub store: store::Options,
+}
+
+impl Options {
+    /// The usual settings, for everything kept in `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            data_dir: data_dir.into(),
+            run_found: true,
+            running_max: 256,
+            queued_max: 10_000,
+            guest_threads: cores,
+            grace_max: Duration::from_secs(30),
+            clock: Clock::system(),
+            store: store::Options::default(),
+        }
+    }
+}
+
+/// Supervises tasks. Cheap to clone; all clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+/// What is held at this moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Gauges {
+    /// Guests that have a slot.
+    pub running: usize,
+    /// Places taken in the queue.
+    pub queued: usize,
+    /// Bytes of linear memory of all guests.
+    pub memory: u64,
+}
+
+/// The body that all clones of the handle share.
+struct Shared {
+    options: Options,
+    clock: Clock,
+    sleeper: Sleeper,
+    store: Store,
+    sandbox: Sandbox,
+    registry: Registry,
+    executor: Executor,
+    tracker: TaskTracker,
+    messages: mpsc::UnboundedSender<Message>,
+    places: Places,
+    /// Places of tasks that were accepted and have not come to the queue yet.
+    places_held: Mutex<HashMap<TaskKey, Place>>,
+    /// The tasks that are this process's to run.
+    mine: Mutex<HashSet<TaskKey>>,
+    loaded: Mutex<HashMap<TaskKey, Arc<Link>>>,
+    /// Told whenever an attempt was loaded.
+    loads: watch::Sender<()>,
+    watches: Watches,
+    sweeping: Mutex<HashSet<TaskKey>>,
+    /// The components that were added by this process: they are kept without a task, too.
+    added: Mutex<HashSet<Digest>>,
+    slots: usize,
+    slots_free: AtomicUsize,
+    draining: AtomicBool,
+    cut_off: watch::Sender<Option<CutOff>>,
+    failed: watch::Sender<Option<store::Error>>,
+}
+
+/// What becomes of a guest that is cut off because the runtime ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    /// Its task is queued again.
+    Suspend,
+    /// Nothing is written any more.
+    Abandon,
+}
+
+/// Keeps an attempt among the loaded ones while it lives.
+struct Loaded {
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+}
+
+impl Loaded {
+    fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> Self {
+        lock(&shared.loaded).insert(link.key.clone(), link.clone());
+        shared.loads.send_replace(());
+        Self {
+            shared: shared.clone(),
+            link: link.clone(),
+        }
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        let mut loaded = lock(&self.shared.loaded);
+        // The next attempt may have been loaded before this one was gone.
+        let newest = loaded.get(&self.link.key);
+        if newest.is_some_and(|newest| Arc::ptr_eq(newest, &self.link)) {
+            loaded.remove(&self.link.key);
+        }
+    }
+}
+
+impl Runtime {
+    /// What is held at this moment.
+    pub fn gauges(&self) -> Gauges {
+        let shared = &self.0;
+        let memory = lock(&shared.loaded)
+            .values()
+            .map(|link| link.meter.memory())
+            .sum();
+        Gauges {
+            running: shared.slots - shared.slots_free.load(Ordering::Relaxed),
+            queued: shared.places.taken(),
+            memory,
+        }
+    }
+
+    /// Where everything durable is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.0.options.data_dir
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Registers a component, so that its tools can be called.
+    pub async fn add(&self, component: Vec<u8>) -> Result<Arc<Registered>, Error> {
+        // Before it is there: retention forgets what nobody has added.
+        lock(&self.0.added).insert(Digest::of(&component));
+        Ok(self.0.registry.add(component).await?)
+    }
+
+    /// Returns when the store has failed, with the reason. Nothing is acknowledged any more, and
+    /// the process should end: it can't keep what it promises.
+    pub async fn failed(&self) -> store::Error {
+        let mut failed = self.0.failed.subscribe();
+        let failed = failed.wait_for(Option::is_some).await;
+        failed
+            .ok()
+            .and_then(|error| error.clone())
+            .unwrap_or(store::Error::Closed)
+    }
+}
+
+impl Shared {
+    fn runs_all(&self) -> bool {
+        self.options.run_found
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Returns when guests that have not left by themselves are to be cut off.
+    async fn cut_off(&self) -> CutOff {
+        let mut cut_off = self.cut_off.subscribe();
+        let said = cut_off.wait_for(Option::is_some).await;
+        said.ok()
+            .and_then(|cut_off| *cut_off)
+            .unwrap_or(CutOff::Abandon)
+    }
+
+    fn link(&self, key: &TaskKey) -> Option<Arc<Link>> {
+        lock(&self.loaded).get(key).cloned()
+    }
+
+    /// Shows a committed record to the attempt that is loaded, and to whoever watches the task.
+    fn show(&self, key: &TaskKey, record: &Arc<Record>) {
+        if let Some(link) = self.link(key) {
+            link.renew(record.clone());
+        }
+        self.watches.show(key, record);
+    }
+
+    /// What a request that may end the task has to know of its work: from the attempt that is
+    /// loaded, else from the journal.
+    async fn snapshot(&self, key: &TaskKey) -> (Option<Fenced>, Vec<Arc<str>>) {
+        if let Some((fenced, doubts)) = self.link(key).and_then(|link| link.snapshot()) {
+            return (Some(fenced), doubts);
+        }
+        let Ok(Some(record)) = self.store.get(key).await else {
+            return (None, Vec::new());
+        };
+        if record.once_steps == 0 || record.state.is_terminal() {
+            return (None, Vec::new());
+        }
+        let journal = self.store.journal(&record).await;
+        (
+            None,
+            journal
+                .map(|journal| journal.journal.doubts())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// A place in the queue, or a refusal at once.
+    fn take_place(&self) -> Result<Place, Error> {
+        self.places.take().ok_or_else(|| Error::Busy {
+            queued: self.places.taken(),
+        })
+    }
+
+    fn give_place(&self, key: &TaskKey) -> Option<Place> {
+        lock(&self.places_held).remove(key)
+    }
+
+    fn gauge_slots(&self, free: usize) {
+        self.slots_free.store(free, Ordering::Relaxed);
+    }
+
+    fn tell(&self, message: Message) {
+        // The loop ends with the store; whoever waits for it is told by `failed`.
+        let _ = self.messages.send(message);
+    }
+
+    fn fail(&self, error: store::Error) {
+        tracing::error!(%error, "the store has failed");
+        self.failed.send_replace(Some(error));
+        self.cut_off.send_replace(Some(CutOff::Abandon));
+        self.watches.end();
+    }
+
+    /// Why nothing is to be had here any more.
+    fn gone(&self) -> Error {
+        match &*self.failed.borrow() {
+            Some(error) => Error::Store(error.clone()),
+            None => Error::Draining,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

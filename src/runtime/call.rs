@@ -1,0 +1,213 @@
+//! Calls of which nothing is kept: the policy `never`.
+//!
+//! `begin` always runs and `complete` keeps nothing; what needs a journal is denied. Such a call
+//! takes a slot like any other guest, and is held to the same limits.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::attempt::check_output;
+use super::boundary::progress;
+use super::submit::Checked;
+use super::supervisor::Message;
+use super::{Error, Request, Runtime, grant};
+use crate::clock::{Timestamp, millis};
+use crate::id::TaskId;
+use crate::sandbox::{
+    Answer, Asked, Call, Durable, End, Ending, Entry, Info, Loaded, Meter, Reply, StopRequest,
+};
+use crate::task::{Entry as Logged, Failure, Kind, Source, Usage};
+use crate::tool::Output;
+
+/// What came of a call of which nothing is kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Called {
+    /// What it returned, or how it failed.
+    pub result: Result<Output, Failure>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl Runtime {
+    /// Calls a tool and keeps nothing: dropping the future drops the guest. What it logs, prints
+    /// and reports meanwhile is given to `listen`, on a thread of the guest's.
+    pub async fn call(
+        &self,
+        request: Request,
+        listen: impl Fn(Logged) + Send + 'static,
+    ) -> Result<Called, Error> {
+        let shared = &self.0;
+        let Checked { spec, arguments } = self.check(request).await?;
+        let place = shared.take_place()?;
+        let registered = shared.registry.get(spec.component).await?;
+        let registered = registered.ok_or(Error::NoComponent(spec.component))?;
+        let meter = Arc::new(Meter::new(&spec.limits, &Usage::default()));
+        let call = Call {
+            tool: spec.tool.to_string(),
+            arguments: String::from_utf8_lossy(&arguments).into_owned(),
+            grants: grant::open_all(&spec.grants)?,
+            limits: spec.limits.clone(),
+        };
+        let (asker, slot) = oneshot::channel();
+        shared.tell(Message::Call(asker, place));
+        let slot = slot.await.map_err(|_| Error::Draining)?;
+        let begun = shared.clock.now();
+        let until = begun.plus(std::time::Duration::from_millis(
+            spec.limits.active.min(spec.limits.deadline),
+        ));
+        let nothing = Nothing {
+            id: TaskId::random(),
+            until,
+            runtime: self.clone(),
+            listen: Box::new(listen),
+            done: 0.0,
+        };
+        let component = &registered.component;
+        let guest = shared
+            .sandbox
+            .attempt(component, call, meter.clone(), Box::new(nothing));
+        // One that is cut off keeps its slot until it is gone, however late that is noticed.
+        let guest = async move {
+            let _slot = slot;
+            guest.await
+        };
+        let guest = AbortOnDrop(shared.executor.spawn(&spec.owner.tenant, guest));
+        let result = tokio::select! {
+            ended = guest.ended() => {
+                ended.and_then(|output| check_output(&registered, &spec.tool, output))
+            }
+            () = shared.sleeper.until(until) => Err(Failure::new(
+                Kind::DeadlineExceeded,
+                format!("it was at work for {} ms", millis(until.since(begun))),
+            )),
+        };
+        let active = millis(shared.clock.now().since(begun));
+        Ok(Called {
+            result,
+            usage: Usage {
+                active,
+                ..meter.usage()
+            },
+        })
+    }
+}
+
+/// A guest that is dropped with whoever waits for it.
+struct AbortOnDrop(tokio::task::JoinHandle<Ending>);
+
+impl AbortOnDrop {
+    async fn ended(mut self) -> Result<Output, Failure> {
+        match (&mut self.0).await {
+            Ok(Ending::Returned(output)) => Ok(output),
+            Ok(Ending::Error(error)) => Err(error.into_failure()),
+            Ok(Ending::Failed(failure) | Ending::Ended(End::Failed(failure))) => Err(failure),
+            Ok(Ending::Ended(End::Suspended | End::Lost)) | Err(_) => Err(Failure::new(
+                Kind::Host,
+                "the host failed while it ran the component",
+            )),
+        }
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A durable side that keeps nothing.
+struct Nothing {
+    id: TaskId,
+    until: Timestamp,
+    runtime: Runtime,
+    listen: Box<dyn Fn(Logged) + Send>,
+    /// The most progress that was reported.
+    done: f64,
+}
+
+fn denied<T: Send + 'static>(what: &str) -> Answer<'static, T> {
+    let message = format!("`{what}` needs a journal, and nothing of this call is kept");
+    let failure = Failure::new(Kind::Denied, message);
+    Box::pin(std::future::ready(Err(End::Failed(failure))))
+}
+
+fn done<T: Send + 'static>(answer: T) -> Answer<'static, T> {
+    Box::pin(std::future::ready(Ok(answer)))
+}
+
+impl Durable for Nothing {
+    fn begin(
+        &mut self,
+        name: String,
+        _input: Vec<u8>,
+        once: bool,
+    ) -> Answer<'_, Result<Entry, StopRequest>> {
+        if once {
+            return denied("once");
+        }
+        done(Ok(Entry::Run {
+            key: format!("{}/{name}", self.id).into(),
+        }))
+    }
+
+    fn complete<'a>(&'a mut self, _name: &'a str, _output: Vec<u8>) -> Answer<'a, ()> {
+        done(())
+    }
+
+    fn abandon(&mut self, _name: &str) {}
+
+    fn load(&mut self) -> Answer<'_, Option<Loaded>> {
+        done(None)
+    }
+
+    fn save(&mut self, _state: Vec<u8>) -> Answer<'_, Result<String, StopRequest>> {
+        denied("save")
+    }
+
+    fn report(&mut self, done: f64, total: Option<f64>, message: String) {
+        (self.listen)(progress(&mut self.done, (done, total), &message));
+    }
+
+    fn write(&mut self, source: Source, line: String) {
+        let text = line.into();
+        (self.listen)(Logged::Line { source, text });
+    }
+
+    fn sleep(&mut self, _name: String, millis: u64) -> Answer<'_, Result<(), StopRequest>> {
+        if millis > 1_000 {
+            return denied("sleep");
+        }
+        let until = self
+            .runtime
+            .0
+            .clock
+            .now()
+            .plus(std::time::Duration::from_millis(millis));
+        let sleeper = self.runtime.0.sleeper.clone();
+        Box::pin(async move {
+            sleeper.until(until).await;
+            Ok(Ok(()))
+        })
+    }
+
+    fn ask(&mut self, _questions: Vec<Asked>) -> Answer<'_, Result<Vec<Reply>, StopRequest>> {
+        denied("ask")
+    }
+
+    fn current(&self) -> Info {
+        Info {
+            id: self.id.to_string(),
+            attempt: 1,
+            traceparent: None,
+        }
+    }
+
+    fn time_left(&self) -> u64 {
+        millis(self.until.since(self.runtime.0.clock.now()))
+    }
+
+    fn stop_requested(&mut self) -> Answer<'_, Option<StopRequest>> {
+        done(None)
+    }
+}

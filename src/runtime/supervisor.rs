@@ -1,0 +1,293 @@
+//! The one loop that reacts to what was committed.
+//!
+//! Every record comes here in the order of its commits, from whoever caused it, and only this loop
+//! decides what follows: a place in the queue, an alarm, a slot. Nothing else schedules.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::queue::{Class, Place, Queue, Ready, Slot};
+use super::wheel::{Alarm, Wheel};
+use super::{Shared, attempt, lock};
+use crate::clock::{Timestamp, millis};
+use crate::id::TaskKey;
+use crate::store::{Commit, Feed};
+use crate::task::{Change, Event, Reason, Record, State, Status, Stop, Stretch, Wait, WaitOver};
+
+/// What the loop is told beside the commits.
+pub(super) enum Message {
+    /// A task is this process's to run from now on.
+    Adopt(TaskKey),
+    /// A call that is kept nowhere wants a slot.
+    Call(oneshot::Sender<Slot>, Place),
+    /// A slot is free again.
+    Freed,
+}
+
+/// A task that is this process's to run.
+struct Charge {
+    /// The alarm that its state has set.
+    alarm: Option<(Timestamp, Alarm)>,
+    /// Up to which stretch and restore its journal was swept.
+    swept: (Stretch, u32),
+    /// The newest change that was scheduled by.
+    seq: u64,
+}
+
+/// The loop's own state.
+pub(super) struct Supervisor {
+    shared: Arc<Shared>,
+    queue: Queue,
+    wheel: Wheel,
+    charges: HashMap<TaskKey, Charge>,
+}
+
+impl Supervisor {
+    pub(super) fn new(shared: Arc<Shared>, queue: Queue) -> Self {
+        let (wheel, charges) = (Wheel::default(), HashMap::new());
+        Self {
+            shared,
+            queue,
+            wheel,
+            charges,
+        }
+    }
+
+    /// Runs until the store's feed ends.
+    pub(super) async fn run(
+        mut self,
+        mut feed: Feed,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+    ) {
+        let sleeper = self.shared.sleeper.clone();
+        loop {
+            tokio::select! {
+                commit = feed.next() => match commit {
+                    Ok(Some(commit)) => self.committed(commit),
+                    Ok(None) => return,
+                    Err(error) => return self.shared.fail(error),
+                },
+                Some(message) = messages.recv() => self.told(message),
+                () = sleeper.until_some(self.wheel.next()) => self.ring(),
+            }
+            self.start_ready();
+        }
+    }
+
+    fn told(&mut self, message: Message) {
+        match message {
+            Message::Adopt(task) => self.adopt(&task),
+            Message::Call(asker, place) => {
+                self.queue.push(Class::New, Ready::Call(asker), Some(place));
+            }
+            Message::Freed => self.queue.free(),
+        }
+        self.shared.gauge_slots(self.queue.slots_free());
+    }
+
+    fn committed(&mut self, Commit { record, from }: Commit) {
+        let key = record.key();
+        trace(&key, &record, from);
+        self.shared.show(&key, &record);
+        let seen = self.charges.get(&key).map(|charge| charge.seq);
+        let is_new = seen.is_none() && from.is_none() && self.is_ours(&key);
+        if is_new {
+            self.take_charge(&key, &record);
+        }
+        if is_new || seen.is_some_and(|seen| seen < record.seq) {
+            self.schedule(&key, &record, from);
+        }
+    }
+
+    /// Whether a new task is this process's to run.
+    fn is_ours(&self, key: &TaskKey) -> bool {
+        self.shared.runs_all() || lock(&self.shared.mine).contains(key)
+    }
+
+    fn take_charge(&mut self, key: &TaskKey, record: &Record) {
+        lock(&self.shared.mine).insert(key.clone());
+        let swept = (record.stretch, record.generation);
+        let charge = Charge {
+            alarm: None,
+            swept,
+            seq: record.seq,
+        };
+        self.charges.insert(key.clone(), charge);
+        self.wheel
+            .set(record.deadline(), key.clone(), Alarm::Deadline);
+    }
+
+    fn adopt(&mut self, key: &TaskKey) {
+        // The newest record, which may be ahead of the feed: what the feed brings late is left out.
+        let Some(record) = self.shared.store.live_one(key) else {
+            lock(&self.shared.mine).remove(key);
+            return;
+        };
+        if !self.charges.contains_key(key) {
+            self.take_charge(key, &record);
+            self.schedule(key, &record, None);
+        }
+    }
+
+    /// What follows from the state that a task is in now.
+    fn schedule(&mut self, key: &TaskKey, record: &Record, from: Option<Status>) {
+        let Some(charge) = self.charges.get_mut(key) else {
+            return;
+        };
+        charge.seq = record.seq;
+        if let Some((at, alarm)) = charge.alarm.take() {
+            self.wheel.unset(at, key, alarm);
+        }
+        let was_queued = from == Some(Status::Queued) && record.status() != Status::Running;
+        // Who is in the right queue keeps the turn.
+        let stays =
+            was_queued && record.status() == Status::Queued && self.queue.has(class(record), key);
+        let mut place = (was_queued && !stays)
+            .then(|| self.queue.remove(key))
+            .flatten();
+        charge.alarm = match &record.state {
+            State::Queued {
+                not_before: Some(at),
+                ..
+            } if *at > self.shared.clock.now() => Some((*at, Alarm::Retry)),
+            State::Queued { .. } if stays => None,
+            State::Queued { .. } => {
+                let place = place.take().or_else(|| self.shared.give_place(key));
+                self.queue
+                    .push(class(record), Ready::Task(key.clone()), place);
+                None
+            }
+            State::Waiting(Wait::Timer { until, .. }) => Some((*until, Alarm::Wake)),
+            State::Running { .. }
+            | State::Waiting(Wait::Input { .. })
+            | State::Paused { .. }
+            | State::Finished { .. } => None,
+        };
+        if let Some((at, alarm)) = charge.alarm {
+            self.wheel.set(at, key.clone(), alarm);
+        }
+        let sweep = (record.stretch, record.generation);
+        if charge.swept != sweep {
+            charge.swept = sweep;
+            let (shared, key) = (self.shared.clone(), key.clone());
+            self.shared
+                .tracker
+                .spawn(async move { shared.sweep(key).await });
+        }
+        if record.state.is_terminal() {
+            self.let_go(key, record);
+        }
+    }
+
+    fn let_go(&mut self, key: &TaskKey, record: &Record) {
+        self.wheel.unset(record.deadline(), key, Alarm::Deadline);
+        self.charges.remove(key);
+        lock(&self.shared.mine).remove(key);
+        drop(self.shared.give_place(key));
+    }
+
+    /// Carries out the alarms that have gone off.
+    fn ring(&mut self) {
+        let now = self.shared.clock.now();
+        while let Some((key, alarm)) = self.wheel.pop(now) {
+            if alarm == Alarm::Retry {
+                if let Some(charge) = self.charges.get_mut(&key) {
+                    charge.alarm = None;
+                    self.queue.push(Class::GoOn, Ready::Task(key), None);
+                }
+                continue;
+            }
+            let shared = self.shared.clone();
+            self.shared
+                .tracker
+                .spawn(async move { shared.ring(&key, alarm).await });
+        }
+    }
+
+    /// Gives free slots to those who are first in the queue, unless the process is about to end.
+    fn start_ready(&mut self) {
+        while !self.shared.is_draining()
+            && let Some((ready, slot)) = self.queue.pop()
+        {
+            match ready {
+                Ready::Task(key) => {
+                    self.shared
+                        .tracker
+                        .spawn(attempt::run(self.shared.clone(), key, slot));
+                }
+                // A caller who is gone drops the slot, which frees it.
+                Ready::Call(asker) => drop(asker.send(slot)),
+            }
+        }
+        self.shared.gauge_slots(self.queue.slots_free());
+    }
+}
+
+fn class(record: &Record) -> Class {
+    match &record.state {
+        State::Queued { stop: Some(_), .. } => Class::TidyUp,
+        _ if record.attempt > 0 => Class::GoOn,
+        _ => Class::New,
+    }
+}
+
+/// What is seen of a task from outside: each change of its state, and its end.
+fn trace(key: &TaskKey, record: &Record, from: Option<Status>) {
+    let to = record.status();
+    if from == Some(to) {
+        return;
+    }
+    let from = from.map_or("-", Status::as_str);
+    tracing::info_span!("task.status_change", task = %key, from, to = to.as_str())
+        .in_scope(|| tracing::debug!("the task's state has changed"));
+    if to.is_terminal() {
+        let duration = record.updated.since(record.spec.created);
+        let status = to.as_str();
+        tracing::info_span!("task.complete", task = %key, ?duration, status)
+            .in_scope(|| tracing::info!("the task has ended"));
+    }
+}
+
+impl Shared {
+    /// Records what an alarm means for a task. A refusal is no fault: the task went on first.
+    async fn ring(&self, key: &TaskKey, alarm: Alarm) {
+        let Ok(Some(record)) = self.store.get(key).await else {
+            return;
+        };
+        let at = self.clock.now();
+        let event = match alarm {
+            Alarm::Retry | Alarm::Wake => Event::WaitOver(WaitOver::Due),
+            Alarm::Deadline => match self.deadline_stop(&record, at) {
+                Some(stop) => stop,
+                None => return,
+            },
+        };
+        let (attempt, doubts) = self.snapshot(key).await;
+        let change = Change {
+            attempt,
+            doubts,
+            ..Change::by_host(at, event)
+        };
+        if let Err(refused) = self.store.change(key, change).await {
+            tracing::debug!(task = %key, %refused, "an alarm came too late");
+        }
+    }
+
+    /// The stop that a deadline is, unless it would change nothing: one that has passed goes off
+    /// again at every start.
+    fn deadline_stop(&self, record: &Record, at: Timestamp) -> Option<Event> {
+        let max = millis(self.options.grace_max);
+        let (reason, grace) = (Reason::DeadlineExceeded, record.spec.limits.grace.min(max));
+        let earlier = record.state.stop();
+        let is_news = earlier.is_none_or(|earlier| {
+            Stop::after(Some(earlier), reason, at, (grace, None)) != *earlier
+        });
+        is_news.then_some(Event::Stop {
+            reason,
+            grace,
+            cancel: None,
+        })
+    }
+}

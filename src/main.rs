@@ -1,1 +1,7 @@
-fn main() {}
+//! The `stepwell` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stepwell::app::main()
+}

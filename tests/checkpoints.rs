@@ -238,7 +238,9 @@ async fn a_running_task_is_paused_first_and_queued_again() {
     let script = [step("a"), save("one"), step("b")]
         .into_iter()
         .chain(hold("gate"));
-    let task = house.script(ops(script.chain([step("c"), load()]))).await;
+    // Many boundaries, so that it is still at work when the pause is asked for.
+    let steps = json!({"repeat": 2_000, "ops": [{"step": {"name": "c{i}"}}]});
+    let task = house.script(ops(script.chain([steps, load()]))).await;
     house.at("gate").await;
     let start = marks(&house, &task).await[0].id;
     let runtime = house.runtime.clone();

@@ -180,8 +180,15 @@ async fn a_fork_is_new_work() {
         house.runtime.fork(&task, &me(), None, None).await,
         Err(Error::Busy { .. })
     ));
-    for task in running.iter().chain([&queued]) {
+    // The queued one first: it would run as soon as there is a slot.
+    for task in [&queued].into_iter().chain(&running) {
         house.runtime.cancel(task, cancel.clone()).await.unwrap();
     }
+    within(async {
+        while house.runtime.gauges().queued > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert!(house.runtime.fork(&task, &me(), None, None).await.is_ok());
 }

@@ -142,7 +142,12 @@ impl Runtime {
                 Err(illegal) => return Err(illegal.into()),
             }
             if record.status() == Status::Running {
-                paused_here = self.pause(task, by).await?.status() == Status::Paused;
+                paused_here = match self.pause(task, by).await {
+                    Ok(record) => record.status() == Status::Paused,
+                    // It came to its end first: the next look says so.
+                    Err(Error::Illegal(Illegal::Ended(_))) => continue,
+                    Err(error) => return Err(error),
+                };
             }
             let go_on = paused_here;
             let event = Event::Restored { checkpoint, go_on };

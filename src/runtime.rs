@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::id::{Digest, TaskKey};
 use crate::registry::{Registered, Registry};
 use crate::sandbox::Sandbox;
@@ -299,6 +299,11 @@ impl Shared {
         self.failed.send_replace(Some(error));
         self.cut_off.send_replace(Some(CutOff::Abandon));
         self.watches.end();
+    }
+
+    /// The grace that a guest gets that is to have `wanted` milliseconds.
+    fn grace(&self, wanted: u64) -> u64 {
+        wanted.min(millis(self.options.grace_max))
     }
 
     /// Why nothing is to be had here any more.

@@ -24,7 +24,7 @@ mod stop;
 mod usage;
 
 pub use apply::{Applied, Illegal, apply};
-pub use attempt::{Attempt, Caught, Wants};
+pub use attempt::{Attempt, Wants};
 pub use boundary::{Begin, Pause, Save, Waited};
 pub use change::{Actor, Change, Effect, Entry, Event, Fenced, Source, WaitOver};
 pub use fork::{CannotFork, fork};

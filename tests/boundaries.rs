@@ -11,17 +11,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{House, ending, hold, me, message, step, step_once, within};
+use common::{House, ending, hold, me, message, ops, step, step_once, within};
 use serde_json::{Value, json};
 use stepwell::id::TaskKey;
 use stepwell::limit::Limits;
 use stepwell::runtime::Cancellation;
 use stepwell::task::{Record, Status};
-
-/// Operations of a script, flattened.
-fn ops(parts: impl IntoIterator<Item = Value>) -> Value {
-    json!({"ops": parts.into_iter().collect::<Vec<_>>()})
-}
 
 /// An operation that only the n-th attempt runs.
 fn on(attempt: u32, ops: impl IntoIterator<Item = Value>) -> Value {

@@ -11,16 +11,12 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{House, ending, hold, me, refused, step, step_once};
+use common::{House, ending, hold, me, ops, refused, step, step_once};
 use serde_json::{Value, json};
 use stepwell::id::{CheckpointId, TaskKey};
 use stepwell::limit::Limits;
 use stepwell::runtime::Cancellation;
 use stepwell::task::{Mark, Origin, Record};
-
-fn ops(parts: impl IntoIterator<Item = Value>) -> Value {
-    json!({"ops": parts.into_iter().collect::<Vec<_>>()})
-}
 
 fn save(state: &str) -> Value {
     json!({"save": state})

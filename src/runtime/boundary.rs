@@ -21,7 +21,7 @@ use crate::text;
 use crate::tool;
 
 /// The longest sleep for which a guest stays loaded.
-const STAY_MAX: Duration = Duration::from_secs(1);
+pub(super) const STAY_MAX: Duration = Duration::from_secs(1);
 
 /// The durable side of one attempt.
 pub(super) struct Boundary {

@@ -4,11 +4,12 @@
 //! takes a slot like any other guest, and is held to the same limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::attempt::check_output;
-use super::boundary::progress;
+use super::boundary::{STAY_MAX, progress};
 use super::submit::Checked;
 use super::supervisor::Message;
 use super::{Error, Request, Runtime, grant};
@@ -38,10 +39,12 @@ impl Runtime {
         listen: impl Fn(Logged) + Send + 'static,
     ) -> Result<Called, Error> {
         let shared = &self.0;
-        let Checked { spec, arguments } = self.check(request).await?;
+        let Checked {
+            registered,
+            spec,
+            arguments,
+        } = self.check(request).await?;
         let place = shared.take_place()?;
-        let registered = shared.registry.get(spec.component).await?;
-        let registered = registered.ok_or(Error::NoComponent(spec.component))?;
         let meter = Arc::new(Meter::new(&spec.limits, &Usage::default()));
         let call = Call {
             tool: spec.tool.to_string(),
@@ -53,7 +56,7 @@ impl Runtime {
         shared.tell(Message::Call(asker, place));
         let slot = slot.await.map_err(|_| Error::Draining)?;
         let begun = shared.clock.now();
-        let until = begun.plus(std::time::Duration::from_millis(
+        let until = begun.plus(Duration::from_millis(
             spec.limits.active.min(spec.limits.deadline),
         ));
         let nothing = Nothing {
@@ -175,15 +178,11 @@ impl Durable for Nothing {
     }
 
     fn sleep(&mut self, _name: String, millis: u64) -> Answer<'_, Result<(), StopRequest>> {
-        if millis > 1_000 {
+        let sleep = Duration::from_millis(millis);
+        if sleep > STAY_MAX {
             return denied("sleep");
         }
-        let until = self
-            .runtime
-            .0
-            .clock
-            .now()
-            .plus(std::time::Duration::from_millis(millis));
+        let until = self.runtime.0.clock.now().plus(sleep);
         let sleeper = self.runtime.0.sleeper.clone();
         Box::pin(async move {
             sleeper.until(until).await;

@@ -49,11 +49,8 @@ impl Runtime {
     /// whatever happens; [`Runtime::wait`] waits for that.
     pub async fn cancel(&self, task: &TaskKey, cancel: Cancellation) -> Result<Arc<Record>, Error> {
         let record = self.record(task).await?;
-        let max = millis(self.0.options.grace_max);
-        let grace = cancel
-            .grace
-            .map_or(record.spec.limits.grace, millis)
-            .min(max);
+        let wanted = cancel.grace.map_or(record.spec.limits.grace, millis);
+        let grace = self.0.grace(wanted);
         let by = Actor::Principal(Arc::new(cancel.by));
         let at = self.0.clock.now();
         let why = cancel

@@ -240,8 +240,7 @@ impl Link {
 
     /// Records a stop that the limits ask for.
     pub(super) async fn stop(&self, reason: Reason) -> Result<(), End> {
-        let max = millis(self.shared.options.grace_max);
-        let grace = self.record().spec.limits.grace.min(max);
+        let grace = self.shared.grace(self.record().spec.limits.grace);
         let (fenced, doubts) = self.snapshot().ok_or(End::Lost)?;
         let event = Event::Stop {
             reason,

@@ -9,6 +9,7 @@ use super::queue::Place;
 use super::{Error, Grant, Runtime, Shared, grant, lock};
 use crate::id::{Digest, Principal, TaskId, TaskKey};
 use crate::limit::{KEY_BYTES_MAX, Limits};
+use crate::registry::{self, Registered};
 use crate::store::{NewTask, Submitted};
 use crate::task::{Policy, Record, Spec};
 use crate::tool::{TaskSupport, Tool};
@@ -58,6 +59,7 @@ pub struct Accepted {
 
 /// A request that passed every check that needs no store.
 pub(super) struct Checked {
+    pub(super) registered: Arc<Registered>,
     pub(super) spec: Spec,
     pub(super) arguments: Arc<[u8]>,
 }
@@ -111,7 +113,9 @@ impl Runtime {
 
     async fn accept(&self, request: Request) -> Result<Accepted, Error> {
         let shared = &self.0;
-        let Checked { spec, arguments } = self.check(request).await?;
+        let Checked {
+            spec, arguments, ..
+        } = self.check(request).await?;
         if spec.policy == Policy::Never {
             return Err(Error::NothingKept(spec.tool.to_string()));
         }
@@ -157,7 +161,8 @@ impl Runtime {
     /// Checks everything about a request that can be checked before it is accepted.
     pub(super) async fn check(&self, request: Request) -> Result<Checked, Error> {
         self.check_open()?;
-        let tool = self.tool(request.component, &request.tool).await?;
+        let registered = self.registered(request.component).await?;
+        let tool = tool_of(&registered, &request.tool)?;
         let limits = request.limits;
         limits.check()?;
         let arguments = request.arguments.to_string();
@@ -193,6 +198,7 @@ impl Runtime {
             forked_from: None,
         };
         Ok(Checked {
+            registered,
             spec,
             arguments: arguments.into_bytes().into(),
         })
@@ -200,26 +206,29 @@ impl Runtime {
 
     /// The tool of a component that is registered and not quarantined.
     pub async fn tool(&self, component: Digest, name: &str) -> Result<Arc<Tool>, Error> {
+        tool_of(&*self.registered(component).await?, name)
+    }
+
+    async fn registered(&self, component: Digest) -> Result<Arc<Registered>, Error> {
         let registered = self.0.registry.get(component).await?;
         let registered = registered.ok_or(Error::NoComponent(component))?;
-        if let Some(reason) = self.0.registry.is_quarantined(&component) {
-            return Err(crate::registry::Error::Quarantined {
-                digest: component,
-                reason,
+        match self.0.registry.is_quarantined(&component) {
+            None => Ok(registered),
+            Some(reason) => {
+                let digest = component;
+                Err(registry::Error::Quarantined { digest, reason }.into())
             }
-            .into());
         }
-        let tool = registered.manifest.tool(name).cloned();
-        tool.ok_or_else(|| Error::NoTool {
-            tool: name.into(),
-            known: registered
-                .manifest
-                .tools
-                .iter()
-                .map(|t| t.definition.name.clone())
-                .collect(),
-        })
     }
+}
+
+fn tool_of(registered: &Registered, name: &str) -> Result<Arc<Tool>, Error> {
+    let tools = &registered.manifest.tools;
+    let tool = registered.manifest.tool(name).cloned();
+    tool.ok_or_else(|| Error::NoTool {
+        tool: name.into(),
+        known: tools.iter().map(|it| it.definition.name.clone()).collect(),
+    })
 }
 
 /// An idempotency key is shown to people and stored with the task.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::queue::{Class, Place, Queue, Ready, Slot};
 use super::wheel::{Alarm, Wheel};
 use super::{Shared, attempt, lock};
-use crate::clock::{Timestamp, millis};
+use crate::clock::Timestamp;
 use crate::id::TaskKey;
 use crate::store::{Commit, Feed};
 use crate::task::{Change, Event, Reason, Record, State, Status, Stop, Stretch, Wait, WaitOver};
@@ -278,8 +278,8 @@ impl Shared {
     /// The stop that a deadline is, unless it would change nothing: one that has passed goes off
     /// again at every start.
     fn deadline_stop(&self, record: &Record, at: Timestamp) -> Option<Event> {
-        let max = millis(self.options.grace_max);
-        let (reason, grace) = (Reason::DeadlineExceeded, record.spec.limits.grace.min(max));
+        let reason = Reason::DeadlineExceeded;
+        let grace = self.grace(record.spec.limits.grace);
         let earlier = record.state.stop();
         let is_news = earlier.is_none_or(|earlier| {
             Stop::after(Some(earlier), reason, at, (grace, None)) != *earlier

@@ -15,7 +15,7 @@ use super::stage::{self, Turn};
 use super::writer::Request;
 use super::{Error, Refused, read};
 use crate::id::{CheckpointId, TaskId, TaskKey};
-use crate::task::{self, Actor, Change, Event, Illegal, Origin, Record, Spec, Stretch};
+use crate::task::{self, Actor, Change, Event, Illegal, Record, Spec, Stretch};
 
 /// How often a fork begins anew because its parent changed under it.
 const TRIES_MAX: usize = 8;
@@ -134,13 +134,13 @@ fn is_same_journal(one: &Record, other: &Record) -> bool {
     shape(one) == shape(other) && one.marks == other.marks && one.holes == other.holes
 }
 
-/// The stretches of which rows are kept: the current one, and those that a client can go back
-/// into. A tool's checkpoint is gone back to at its stretch's beginning.
-pub(super) fn kept_stretches(record: &Record) -> BTreeSet<Stretch> {
-    let marks = record.marks.iter();
-    let clients = marks.filter(|mark| mark.origin == Origin::Client);
-    let stretches = clients.map(|mark| mark.stretch);
-    stretches.chain([record.stretch]).collect()
+/// The stretches of which rows are kept.
+fn kept_stretches(record: &Record) -> BTreeSet<Stretch> {
+    let marked = record.marks.iter().map(|mark| mark.stretch);
+    let stretches = marked.chain([record.stretch]);
+    stretches
+        .filter(|stretch| record.needs_rows_of(*stretch))
+        .collect()
 }
 
 /// Reads what the child takes along. The outer error is the store's.

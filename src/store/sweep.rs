@@ -5,7 +5,6 @@
 
 use super::codec::{self, KeyHolder, StoredRow, decode, decode_with_tail, encode};
 use super::disk::{Disk, Space};
-use super::fork::kept_stretches;
 use super::group::{Draft, Step};
 use super::keys::{self, Key};
 use super::options::REMOVED_AT_ONCE;
@@ -160,7 +159,7 @@ fn place(draft: &Draft<'_>, task: &TaskKey, key: &Key) -> Result<Option<(Stretch
 }
 
 fn is_dead(record: &Record, (stretch, place): (Stretch, u64)) -> bool {
-    !record.is_alive(place) || !kept_stretches(record).contains(&stretch)
+    !record.is_alive(place) || !record.needs_rows_of(stretch)
 }
 
 /// What a look for dead rows has found.
@@ -177,14 +176,12 @@ fn dead_rows(
     from: Option<&Key>,
 ) -> Result<Found, Error> {
     let mut found = Found::default();
-    let kept = kept_stretches(record);
     let from = from.map(|key| key.bytes.as_slice());
     let all = keys::all(Space::Steps, task);
     disk.scan(&all, from, |key, value| {
         let (stored, _): (StoredRow, _) = decode_with_tail(&key, value)?;
-        let row = stored.row;
-        let is_dead = !record.is_alive(row.place) || !kept.contains(&row.at.stretch);
-        Ok(found.look_at(key, is_dead))
+        let place = (stored.row.at.stretch, stored.row.place);
+        Ok(found.look_at(key, is_dead(record, place)))
     })?;
     Ok(found)
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::change::{Actor, Change, Effect, Entry, Event, Fenced};
+use super::change::{Change, Effect, Entry, Event, Fenced};
 use super::outcome::{Failure, How, Kind, Outcome};
 use super::{Reason, Record, Row, State, Status, Stop, Wait};
 use crate::clock::Timestamp;
@@ -257,13 +257,5 @@ impl Wait {
     /// Whether all that is waited for has come.
     fn is_over(&self) -> bool {
         matches!(self, Self::Input { questions } if questions.is_empty())
-    }
-}
-
-/// Who may be named in a change by a tool.
-impl Actor {
-    /// Whether it is the host itself.
-    pub fn is_host(&self) -> bool {
-        *self == Self::Host
     }
 }

@@ -21,15 +21,6 @@ impl Wants {
     }
 }
 
-/// How far an attempt is with what was done before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Caught {
-    /// It has not reached a fresh boundary yet, or was not shown everything.
-    Replaying,
-    /// It has: from here on it can be asked to stop.
-    Up,
-}
-
 /// A step at work.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
@@ -128,16 +119,6 @@ impl Attempt {
             usage,
             grace_used: self.grace_used,
             told: self.told,
-        }
-    }
-
-    /// How far it is with what was done before it.
-    pub fn caught(&self, record: &Record) -> Caught {
-        let all = self.fresh && self.journal.unseen(record.stretch) == 0;
-        if all || self.told {
-            Caught::Up
-        } else {
-            Caught::Replaying
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::attempt::Work;
 use super::journal::step_key;
-use super::{Attempt, Caught, Failure, Kind, Once, Record, Row, RowKind, StepKey, Stop, Wants};
+use super::{Attempt, Failure, Kind, Once, Record, Row, RowKind, StepKey, Stop, Wants};
 use crate::id::Digest;
 use crate::limit::{NAME_BYTES_MAX, Name as Limit};
 
@@ -335,14 +335,6 @@ impl Attempt {
             ));
         }
         Ok(())
-    }
-}
-
-/// Whether the attempt has caught up, as a fact.
-impl Caught {
-    /// It has.
-    pub fn is_up(self) -> bool {
-        self == Self::Up
     }
 }
 

@@ -237,6 +237,11 @@ pub fn hold(file: &str) -> [Value; 2] {
     ]
 }
 
+/// The arguments of a script of these operations.
+pub fn ops(operations: impl IntoIterator<Item = Value>) -> Value {
+    json!({"ops": operations.into_iter().collect::<Vec<_>>()})
+}
+
 /// A step that appends its name to `/world/effects` when it is performed.
 pub fn step(name: &str) -> Value {
     json!({"step": {"name": name, "output": name,

@@ -165,6 +165,14 @@ fn running() -> u64 {
     part(running.tv_sec, 1_000).saturating_add(part(running.tv_nsec, 1) / 1_000_000)
 }
 
+/// The CPU time that this thread has used. Unlike elapsed time it does not pass while the machine
+/// runs somebody else.
+pub fn thread_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(used.tv_nsec).unwrap_or_default())
+}
+
 impl Hand {
     /// Moves the time on.
     pub fn advance(&self, by: Duration) {

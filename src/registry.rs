@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_std::fs::Dir;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use crate::id::Digest;
 use crate::limit::MESSAGE_BYTES_MAX;
@@ -87,13 +87,13 @@ struct Inner {
 
 /// What is ready of one component. Whoever keeps or forgets it holds this meanwhile, so that the
 /// memory and the folder say the same.
-type Slot = Arc<tokio::sync::Mutex<Option<Arc<Registered>>>>;
+type Slot = Arc<RwLock<Option<Arc<Registered>>>>;
 
 /// A slot, held.
 struct Held {
     inner: Arc<Inner>,
     digest: Digest,
-    slot: OwnedMutexGuard<Option<Arc<Registered>>>,
+    slot: OwnedRwLockWriteGuard<Option<Arc<Registered>>>,
 }
 
 /// A component, linked, and what is to be kept of its compiled form, if that is new.
@@ -127,20 +127,28 @@ impl Registry {
         let held = self.hold(digest).await;
         match &*held.slot {
             Some(ready) => Ok(ready.clone()),
-            None => self.register(held, bytes.into()).await,
+            None => {
+                let bytes: Arc<[u8]> = bytes.into();
+                let added = bytes.clone();
+                let prepared = self.aside(move |inner| inner.prepare_added(&digest, &added));
+                self.register(held, prepared.await?, Some(bytes)).await
+            }
         }
     }
 
     /// A component that was added before, in this process or an earlier one.
     pub async fn get(&self, digest: Digest) -> Result<Option<Arc<Registered>>, Error> {
         self.refuse_quarantined(&digest)?;
+        if let Some(ready) = self.ready(&digest) {
+            return Ok(Some(ready));
+        }
         let held = self.hold(digest).await;
         if let Some(ready) = &*held.slot {
             return Ok(Some(ready.clone()));
         }
-        let read = self.aside(move |inner| inner.shelf.component(&digest));
-        match read.await? {
-            Some(bytes) => self.register(held, bytes.into()).await.map(Some),
+        let prepared = self.aside(move |inner| inner.prepare_kept(&digest));
+        match prepared.await? {
+            Some(prepared) => self.register(held, prepared, None).await.map(Some),
             None => Ok(None),
         }
     }
@@ -193,30 +201,45 @@ impl Registry {
         }
     }
 
+    /// The component, where it is ready and nobody is at work on it: this is all that most calls
+    /// need, and they do not wait for each other.
+    fn ready(&self, digest: &Digest) -> Option<Arc<Registered>> {
+        let slot = lock(&self.0.ready).get(digest)?.clone();
+        slot.try_read().ok()?.clone()
+    }
+
     /// Waits until nobody else is at work on the component.
     async fn hold(&self, digest: Digest) -> Held {
         let slot = lock(&self.0.ready).entry(digest).or_default().clone();
         Held {
             inner: self.0.clone(),
             digest,
-            slot: slot.lock_owned().await,
+            slot: slot.write_owned().await,
         }
     }
 
-    /// Makes a component ready that is not.
-    async fn register(&self, mut held: Held, bytes: Arc<[u8]>) -> Result<Arc<Registered>, Error> {
+    /// Makes a component ready, and keeps what is new of it.
+    async fn register(
+        &self,
+        mut held: Held,
+        prepared: Prepared,
+        added: Option<Arc<[u8]>>,
+    ) -> Result<Arc<Registered>, Error> {
         let digest = held.digest;
-        let component = bytes.clone();
-        let prepared = self.aside(move |inner| inner.prepare(&digest, &component));
         let Prepared {
             component,
             compiled,
-        } = prepared.await?;
+        } = prepared;
         let described = self.0.sandbox.describe(&component).await;
         let definitions = described.map_err(Error::Describe)?;
         self.aside(move |inner| {
             let manifest = manifest(digest, definitions)?;
-            inner.keep(&digest, &bytes, compiled.as_ref())?;
+            if let Some(bytes) = added {
+                inner.shelf.keep_component(&digest, &bytes)?;
+            }
+            if let Some(compiled) = compiled {
+                inner.keep_compiled(&digest, &compiled);
+            }
             let registered = Arc::new(Registered {
                 manifest,
                 component,
@@ -243,7 +266,7 @@ impl Drop for Held {
         let mut ready = lock(&self.inner.ready);
         // A slot with nothing in it is kept for those who wait for it: besides the map, this is
         // then not the only one that knows it.
-        let known = Arc::strong_count(OwnedMutexGuard::mutex(&self.slot));
+        let known = Arc::strong_count(OwnedRwLockWriteGuard::rwlock(&self.slot));
         if self.slot.is_none() && known == 2 {
             ready.remove(&self.digest);
         }
@@ -251,22 +274,44 @@ impl Drop for Held {
 }
 
 impl Inner {
-    /// The component, from its compiled form if that is kept, whole, and of this version.
-    fn prepare(&self, digest: &Digest, bytes: &[u8]) -> Result<Prepared, Error> {
-        let version = self.sandbox.version();
-        if let Some(kept) = self.shelf.compiled(digest, version)? {
-            match self.sandbox.load(&kept) {
-                Err(sandbox::Error::Compiled(error)) => {
-                    tracing::debug!(%digest, error, "a kept form does not load: compiled again");
-                }
-                loaded => {
-                    return Ok(Prepared {
-                        component: loaded?,
-                        compiled: None,
-                    });
-                }
-            }
+    fn prepare_added(&self, digest: &Digest, bytes: &[u8]) -> Result<Prepared, Error> {
+        match self.load(digest)? {
+            Some(prepared) => Ok(prepared),
+            None => self.compile(bytes),
         }
+    }
+
+    /// A component that is kept. Its own bytes are read only where they have to be compiled: the
+    /// seal of the compiled form says whose it is.
+    fn prepare_kept(&self, digest: &Digest) -> Result<Option<Prepared>, Error> {
+        if !self.shelf.has_component(digest) {
+            return Ok(None);
+        }
+        if let Some(prepared) = self.load(digest)? {
+            return Ok(Some(prepared));
+        }
+        let bytes = self.shelf.component(digest)?;
+        bytes.map(|bytes| self.compile(&bytes)).transpose()
+    }
+
+    /// The compiled form, if it is kept, whole, and of this version.
+    fn load(&self, digest: &Digest) -> Result<Option<Prepared>, Error> {
+        let Some(kept) = self.shelf.compiled(digest, self.sandbox.version())? else {
+            return Ok(None);
+        };
+        match self.sandbox.load(&kept) {
+            Err(sandbox::Error::Compiled(error)) => {
+                tracing::debug!(%digest, error, "a kept form does not load: compiled again");
+                Ok(None)
+            }
+            loaded => Ok(Some(Prepared {
+                component: loaded?,
+                compiled: None,
+            })),
+        }
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Prepared, Error> {
         let compiled = self.sandbox.compile(bytes)?;
         Ok(Prepared {
             component: self.sandbox.load(&compiled)?,
@@ -274,11 +319,7 @@ impl Inner {
         })
     }
 
-    fn keep(&self, digest: &Digest, bytes: &[u8], new: Option<&Verified>) -> Result<(), Error> {
-        self.shelf.keep_component(digest, bytes)?;
-        let Some(compiled) = new else {
-            return Ok(());
-        };
+    fn keep_compiled(&self, digest: &Digest, compiled: &Verified) {
         let kept = self
             .shelf
             .keep_compiled(digest, self.sandbox.version(), compiled);
@@ -286,7 +327,6 @@ impl Inner {
             // It is a cache: the component works without.
             tracing::warn!(%digest, %error, "the compiled form could not be kept");
         }
-        Ok(())
     }
 }
 

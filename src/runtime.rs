@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +15,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, millis};
-use crate::id::{Digest, TaskKey};
+use crate::id::{Digest, TaskKey, TenantId};
+use crate::limit::Limits;
 use crate::registry::{Registered, Registry};
 use crate::sandbox::Sandbox;
 use crate::store::{self, Store};
 use crate::task::{Fenced, Record};
 
+mod admission;
 mod answer;
 mod attempt;
 mod boundary;
@@ -32,13 +34,14 @@ mod executor;
 mod grant;
 mod inspect;
 mod link;
-mod queue;
 mod read;
 mod retention;
 mod sleeper;
 mod start;
 mod submit;
 mod supervisor;
+mod tenants;
+mod turns;
 mod watches;
 mod wheel;
 
@@ -50,13 +53,14 @@ pub use error::Error;
 pub use grant::{CannotGrant, Grant};
 pub use inspect::inspect;
 pub use submit::{Accepted, Request};
+pub use tenants::{Share, Tenants};
 
+use admission::{Admission, Full, Place};
 use executor::Executor;
 use link::Link;
-use queue::{Place, Places};
 use sleeper::Sleeper;
 use supervisor::Message;
-use watches::Watches;
+use watches::{Interest, Watches};
 
 /// How a runtime is set up.
 #[derive(Clone)]
@@ -66,10 +70,15 @@ pub struct Options {
     /// Whether unfinished tasks that are found there are run. Without it only those are that were
     /// submitted here, or adopted by name.
     pub run_found: bool,
-    /// The most guests that are loaded at once; at most as many as the sandbox has slots.
+    /// The most guests that are loaded at once, of all tenants.
     pub running_max: usize,
-    /// The most new tasks that wait for their turn; past it they are refused at once.
+    /// The most new tasks and calls of all tenants that wait for their turn; past it they are
+    /// refused at once.
     pub queued_max: usize,
+    /// The most bytes of linear memory that all loaded guests may come to use, by their limits.
+    pub memory_max: u64,
+    /// What each tenant gets of that.
+    pub tenants: Tenants,
     /// The threads on which guests run.
     pub guest_threads: usize,
     /// The longest that any guest may run after it was asked to stop, in wall time.
@@ -89,12 +98,25 @@ impl Options {
             run_found: true,
             running_max: 256,
             queued_max: 10_000,
+            memory_max: usual_memory(),
+            tenants: Tenants::default(),
             guest_threads: cores,
             grace_max: Duration::from_secs(30),
             clock: Clock::system(),
             store: store::Options::default(),
         }
     }
+}
+
+/// Three quarters of the memory that this process may have: the rest is for the system, the store
+/// and what serves.
+fn usual_memory() -> u64 {
+    let machine = rustix::system::sysinfo();
+    let machine = machine.totalram.saturating_mul(machine.mem_unit.into());
+    // In a container the machine's is not all ours.
+    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let container = container.and_then(|text| text.trim().parse().ok());
+    container.map_or(machine, |max: u64| max.min(machine)) / 4 * 3
 }
 
 /// Supervises tasks. Cheap to clone; all clones are the same runtime.
@@ -112,6 +134,19 @@ pub struct Gauges {
     pub memory: u64,
 }
 
+/// What one tenant holds at this moment, and has used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TenantGauges {
+    /// Guests that have a slot.
+    pub running: usize,
+    /// Places taken in the queue.
+    pub queued: usize,
+    /// Bytes of linear memory that the guests may come to use, by their limits.
+    pub memory: u64,
+    /// The CPU time that its guests have used since the start of the process.
+    pub cpu: Duration,
+}
+
 /// The body that all clones of the handle share.
 struct Shared {
     options: Options,
@@ -123,9 +158,9 @@ struct Shared {
     executor: Executor,
     tracker: TaskTracker,
     messages: mpsc::UnboundedSender<Message>,
-    places: Places,
-    /// Places of tasks that were accepted and have not come to the queue yet.
-    places_held: Mutex<HashMap<TaskKey, Place>>,
+    admission: Admission,
+    /// Tasks that are accepted, or about to be, and were never admitted.
+    fresh: Mutex<HashMap<TaskKey, Fresh>>,
     /// The tasks that are this process's to run.
     mine: Mutex<HashSet<TaskKey>>,
     loaded: Mutex<HashMap<TaskKey, Arc<Link>>>,
@@ -135,12 +170,23 @@ struct Shared {
     sweeping: Mutex<HashSet<TaskKey>>,
     /// The components that were added by this process: they are kept without a task, too.
     added: Mutex<HashSet<Digest>>,
-    slots: usize,
-    slots_free: AtomicUsize,
     draining: AtomicBool,
     cut_off: watch::Sender<Option<CutOff>>,
     failed: watch::Sender<Option<store::Error>>,
 }
+
+/// What is kept here of a task until it is first admitted.
+struct Fresh {
+    /// Its place, until it comes to the queue.
+    place: Option<Place>,
+    /// Its arguments, if they are short: most tasks are admitted soon, and need not go to the disk
+    /// for what was here a moment ago.
+    arguments: Option<Arc<[u8]>>,
+}
+
+/// The most bytes of arguments that are kept in memory until a task is admitted. Their number is
+/// that of the places in the queue.
+const ARGUMENTS_HELD_MAX: usize = 4_096;
 
 /// What becomes of a guest that is cut off because the runtime ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,15 +228,22 @@ impl Drop for Loaded {
 impl Runtime {
     /// What is held at this moment.
     pub fn gauges(&self) -> Gauges {
-        let shared = &self.0;
-        let memory = lock(&shared.loaded)
-            .values()
-            .map(|link| link.meter.memory())
-            .sum();
+        let held = self.0.admission.all();
         Gauges {
-            running: shared.slots - shared.slots_free.load(Ordering::Relaxed),
-            queued: shared.places.taken(),
-            memory,
+            running: held.running,
+            queued: held.queued,
+            memory: self.0.admission.memory(),
+        }
+    }
+
+    /// What `tenant` holds at this moment, and has used.
+    pub fn tenant(&self, tenant: &TenantId) -> TenantGauges {
+        let held = self.0.admission.of(tenant);
+        TenantGauges {
+            running: held.running,
+            queued: held.queued,
+            memory: held.reserved,
+            cpu: self.0.executor.cpu(tenant),
         }
     }
 
@@ -250,7 +303,7 @@ impl Shared {
         if let Some(link) = self.link(key) {
             link.renew(record.clone());
         }
-        self.watches.show(key, record);
+        self.watches.show(key, record, Interest::News);
     }
 
     /// What a request that may end the task has to know of its work: from the attempt that is
@@ -275,18 +328,26 @@ impl Shared {
     }
 
     /// A place in the queue, or a refusal at once.
-    fn take_place(&self) -> Result<Place, Error> {
-        self.places.take().ok_or_else(|| Error::Busy {
-            queued: self.places.taken(),
+    fn take_place(&self, tenant: &TenantId) -> Result<Place, Error> {
+        self.admission.place(tenant).map_err(|full| match full {
+            Full::Tenant(queued) => Error::TenantBusy { queued },
+            Full::All(queued) => Error::Busy { queued },
         })
     }
 
-    fn give_place(&self, key: &TaskKey) -> Option<Place> {
-        lock(&self.places_held).remove(key)
+    /// Refuses limits that can't be enforced, and a task that would never be loaded.
+    fn check_limits(&self, limits: &Limits, tenant: &TenantId) -> Result<(), Error> {
+        limits.check()?;
+        let (memory, max) = (limits.memory, self.admission.memory_max(tenant));
+        if memory > max {
+            return Err(Error::NoRoom { memory, max });
+        }
+        Ok(())
     }
 
-    fn gauge_slots(&self, free: usize) {
-        self.slots_free.store(free, Ordering::Relaxed);
+    /// The place that a task took before it was accepted.
+    fn give_place(&self, key: &TaskKey) -> Option<Place> {
+        lock(&self.fresh).get_mut(key)?.place.take()
     }
 
     fn tell(&self, message: Message) {

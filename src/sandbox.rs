@@ -21,6 +21,7 @@ use crate::limit::Limits;
 use crate::task::{Failure, ToolError};
 use crate::text::clean_line;
 use crate::tool;
+use epoch::Epoch;
 use guest::Guest;
 
 mod artifact;
@@ -30,6 +31,7 @@ mod clocks;
 mod describe;
 mod durable;
 mod engine;
+mod epoch;
 mod failure;
 mod guest;
 mod host;
@@ -161,6 +163,7 @@ pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
+    epoch: Epoch,
     linker: Linker<Guest>,
     version: String,
     slots: usize,
@@ -180,9 +183,11 @@ impl Sandbox {
     /// Sets the engine up.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let (engine, version) = engine::engine(options)?;
+        let epoch = Epoch::start(engine.weak(), options.tick)?;
         let linker = link::linker(&engine).map_err(|error| Error::Engine(format!("{error:#}")))?;
         Ok(Self(Arc::new(Inner {
             engine,
+            epoch,
             linker,
             version,
             slots: options.slots,
@@ -202,9 +207,10 @@ impl Sandbox {
         &self.0.version
     }
 
-    /// Makes every running guest let others run now, rather than at the next tick.
+    /// Makes every running guest let others run now, rather than at the next tick; at most every
+    /// 100 us, and then when that is over.
     pub fn preempt(&self) {
-        self.0.engine.increment_epoch();
+        self.0.epoch.advance(&self.0.engine);
     }
 
     /// Compiles a component. It takes a core for seconds: not to be called on a thread that

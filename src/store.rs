@@ -175,6 +175,10 @@ impl Store {
     /// What an attempt of `record` starts from: the rows of its stretch that are alive, and every
     /// `once` record of the task.
     pub async fn journal(&self, record: &Arc<Record>) -> Result<Journal, Error> {
+        if record.seq <= 1 && record.spec.forked_from.is_none() {
+            // It was accepted and admitted, and nothing else has ever happened to it.
+            return Ok(Journal::default());
+        }
         let (record, held_max) = (record.clone(), self.0.outputs_max());
         self.0
             .read(move |disk| read::journal(disk, &record, held_max))

@@ -114,8 +114,11 @@ fn exit(error: &anyhow::Error) -> Exit {
 fn exit_of(error: &runtime::Error) -> Exit {
     use runtime::Error;
     match error {
-        Error::Busy { .. } | Error::Draining | Error::Io { .. } => Exit::Host,
+        Error::Busy { .. } | Error::TenantBusy { .. } | Error::Draining | Error::Io { .. } => {
+            Exit::Host
+        }
         Error::Unknown(_)
+        | Error::NoRoom { .. }
         | Error::Illegal(_)
         | Error::CannotFork(_)
         | Error::NothingKept(_)

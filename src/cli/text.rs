@@ -77,6 +77,7 @@ pub(super) fn used(record: &Record) -> Vec<(&'static str, String)> {
             "at work",
             of(format_duration(usage.active), Unit::Millis, limits.active),
         ),
+        ("cpu", format_duration(usage.cpu / 1_000)),
         ("log", format!("{log}{dropped}")),
         ("host calls", format_count(usage.host_calls)),
     ]

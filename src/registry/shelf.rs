@@ -60,6 +60,10 @@ impl Shelf {
         }
     }
 
+    pub(super) fn has_component(&self, digest: &Digest) -> bool {
+        self.components.exists(component_name(digest))
+    }
+
     pub(super) fn keep_component(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
         if self.component(digest).is_ok_and(|kept| kept.is_some()) {
             return Ok(());

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument as _;
 
+use super::admission::Slot;
 use super::boundary::Boundary;
 use super::error::list;
+use super::executor::{CpuTime, Lost, Running};
 use super::grant;
 use super::link::Link;
-use super::queue::Slot;
-use super::{CutOff, Loaded, Shared};
+use super::{CutOff, Loaded, Shared, lock};
 use crate::id::TaskKey;
 use crate::limit::MESSAGE_BYTES_MAX;
 use crate::registry::Registered;
@@ -47,7 +47,15 @@ async fn attempt(shared: Arc<Shared>, record: Arc<Record>, slot: Slot) {
         }
     };
     let meter = Arc::new(Meter::new(&record.spec.limits, &record.usage));
-    let link = Arc::new(Link::new(shared.clone(), &record, loaded.journal, meter));
+    slot.metered(meter.clone());
+    let cpu = CpuTime::default();
+    let link = Link::new(
+        shared.clone(),
+        &record,
+        loaded.journal,
+        (meter, cpu.clone()),
+    );
+    let link = Arc::new(link);
     let entered = Loaded::enter(&shared, &link);
     // What came between the admission and here went past the link: look once more.
     if shared.is_draining() {
@@ -64,7 +72,9 @@ async fn attempt(shared: Arc<Shared>, record: Arc<Record>, slot: Slot) {
                 .sandbox
                 .attempt(component, call, link.meter.clone(), boundary);
             let guest = guest.instrument(tracing::Span::current());
-            let guest = shared.executor.spawn(&link.key.tenant, guest);
+            let weight = shared.admission.weight(&link.key.tenant);
+            let owner = (&record.spec.owner, weight);
+            let guest = shared.executor.spawn(owner, cpu, guest);
             let ending = watch(&link, guest).await;
             ending.map(|ending| held_to_schema(&registered, &record, ending))
         }
@@ -121,11 +131,12 @@ async fn prepare(shared: &Shared, record: &Record) -> Result<(Arc<Registered>, C
         ))
     };
     let registered = registered.ok_or_else(gone)?;
-    let arguments = shared.store.arguments(&record.key()).await;
-    let arguments = arguments
-        .ok()
-        .flatten()
-        .ok_or_else(|| host("no arguments are kept".into()))?;
+    let fresh = lock(&shared.fresh).remove(&record.key());
+    let arguments = match fresh.and_then(|fresh| fresh.arguments) {
+        Some(arguments) => Some(arguments),
+        None => shared.store.arguments(&record.key()).await.ok().flatten(),
+    };
+    let arguments = arguments.ok_or_else(|| host("no arguments are kept".into()))?;
     let call = Call {
         tool: spec.tool.to_string(),
         arguments: String::from_utf8_lossy(&arguments).into_owned(),
@@ -137,13 +148,13 @@ async fn prepare(shared: &Shared, record: &Record) -> Result<(Arc<Registered>, C
 
 /// Waits for the guest, and steps in when its time is over. Returns nothing where there is nothing
 /// to conclude: the guest was taken away, or the attempt is void.
-async fn watch(link: &Arc<Link>, mut guest: JoinHandle<Ending>) -> Option<End> {
+async fn watch(link: &Arc<Link>, mut guest: Running<Ending>) -> Option<End> {
     let mut pulse = link.pulse();
     loop {
         pulse.mark_unchanged();
         let look = link.look();
         if look.is_void {
-            take_away(guest).await;
+            guest.cancel().await;
             return None;
         }
         tokio::select! {
@@ -154,16 +165,16 @@ async fn watch(link: &Arc<Link>, mut guest: JoinHandle<Ending>) -> Option<End> {
             () = link.shared.sleeper.until_some(look.forced) => {
                 let step = link.at_work();
                 let forced = Some(End::Other(task::Ending::Forced { step }));
-                return take_away(guest).await.map_or(forced, ended_by_itself);
+                return guest.cancel().await.map_or(forced, ended_by_itself);
             }
             () = link.shared.sleeper.until_some(look.active_over) => {
                 if link.stop(Reason::DeadlineExceeded).await.is_err() {
-                    take_away(guest).await;
+                    guest.cancel().await;
                     return None;
                 }
             }
             cut_off = link.shared.cut_off() => {
-                if let Some(ended) = take_away(guest).await {
+                if let Some(ended) = guest.cancel().await {
                     return ended_by_itself(ended);
                 }
                 if cut_off == CutOff::Suspend {
@@ -176,16 +187,7 @@ async fn watch(link: &Arc<Link>, mut guest: JoinHandle<Ending>) -> Option<End> {
     }
 }
 
-/// Drops a guest, and waits until it is gone with all that it held. Returns how it ended where it
-/// was faster.
-async fn take_away(guest: JoinHandle<Ending>) -> Option<Result<Ending, JoinError>> {
-    guest.abort();
-    let ended = guest.await;
-    let is_cut = matches!(&ended, Err(error) if error.is_cancelled());
-    (!is_cut).then_some(ended)
-}
-
-fn ended_by_itself(ended: Result<Ending, JoinError>) -> Option<End> {
+fn ended_by_itself(ended: Result<Ending, Lost>) -> Option<End> {
     Some(End::Other(match ended {
         Ok(Ending::Returned(output)) => return Some(End::Returned(output)),
         Ok(Ending::Error(error)) => task::Ending::Error(error),
@@ -193,8 +195,8 @@ fn ended_by_itself(ended: Result<Ending, JoinError>) -> Option<End> {
             task::Ending::Failed(failure)
         }
         Ok(Ending::Ended(sandbox::End::Suspended | sandbox::End::Lost)) => return None,
-        Err(error) => {
-            tracing::error!(%error, "the host failed while it ran a component");
+        Err(Lost) => {
+            tracing::error!("the host failed while it ran a component");
             let message = "the host failed while it ran the component";
             task::Ending::Failed(Failure::new(Kind::Host, message))
         }

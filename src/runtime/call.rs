@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::admission::{Admission, Asker, Class, Ready, Slot};
 use super::attempt::check_output;
 use super::boundary::{STAY_MAX, progress};
+use super::executor::{CpuTime, Lost};
 use super::submit::Checked;
 use super::supervisor::Message;
-use super::{Error, Request, Runtime, grant};
+use super::{Error, Request, Runtime, Shared, grant};
 use crate::clock::{Timestamp, millis};
-use crate::id::TaskId;
+use crate::id::{Principal, TaskId};
 use crate::sandbox::{
     Answer, Asked, Call, Durable, End, Ending, Entry, Info, Loaded, Meter, Reply, StopRequest,
 };
@@ -44,17 +46,19 @@ impl Runtime {
             spec,
             arguments,
         } = self.check(request).await?;
-        let place = shared.take_place()?;
-        let meter = Arc::new(Meter::new(&spec.limits, &Usage::default()));
+        let asker = Asker {
+            owner: &spec.owner,
+            memory: spec.limits.memory,
+        };
         let call = Call {
             tool: spec.tool.to_string(),
             arguments: String::from_utf8_lossy(&arguments).into_owned(),
             grants: grant::open_all(&spec.grants)?,
             limits: spec.limits.clone(),
         };
-        let (asker, slot) = oneshot::channel();
-        shared.tell(Message::Call(asker, place));
-        let slot = slot.await.map_err(|_| Error::Draining)?;
+        let slot = shared.slot(asker).await?;
+        let meter = Arc::new(Meter::new(&spec.limits, &Usage::default()));
+        slot.metered(meter.clone());
         let begun = shared.clock.now();
         let until = begun.plus(Duration::from_millis(
             spec.limits.active.min(spec.limits.deadline),
@@ -75,10 +79,16 @@ impl Runtime {
             let _slot = slot;
             guest.await
         };
-        let guest = AbortOnDrop(shared.executor.spawn(&spec.owner.tenant, guest));
+        let (cpu, weight) = (
+            CpuTime::default(),
+            shared.admission.weight(&spec.owner.tenant),
+        );
+        let guest = shared
+            .executor
+            .spawn((&spec.owner, weight), cpu.clone(), guest);
         let result = tokio::select! {
-            ended = guest.ended() => {
-                ended.and_then(|output| check_output(&registered, &spec.tool, output))
+            ended = guest => {
+                returned(ended).and_then(|output| check_output(&registered, &spec.tool, output))
             }
             () = shared.sleeper.until(until) => Err(Failure::new(
                 Kind::DeadlineExceeded,
@@ -90,32 +100,55 @@ impl Runtime {
             result,
             usage: Usage {
                 active,
+                cpu: cpu.micros(),
                 ..meter.usage()
             },
         })
     }
 }
 
-/// A guest that is dropped with whoever waits for it.
-struct AbortOnDrop(tokio::task::JoinHandle<Ending>);
-
-impl AbortOnDrop {
-    async fn ended(mut self) -> Result<Output, Failure> {
-        match (&mut self.0).await {
-            Ok(Ending::Returned(output)) => Ok(output),
-            Ok(Ending::Error(error)) => Err(error.into_failure()),
-            Ok(Ending::Failed(failure) | Ending::Ended(End::Failed(failure))) => Err(failure),
-            Ok(Ending::Ended(End::Suspended | End::Lost)) | Err(_) => Err(Failure::new(
-                Kind::Host,
-                "the host failed while it ran the component",
-            )),
-        }
+fn returned(ended: Result<Ending, Lost>) -> Result<Output, Failure> {
+    match ended {
+        Ok(Ending::Returned(output)) => Ok(output),
+        Ok(Ending::Error(error)) => Err(error.into_failure()),
+        Ok(Ending::Failed(failure) | Ending::Ended(End::Failed(failure))) => Err(failure),
+        Ok(Ending::Ended(End::Suspended | End::Lost)) | Err(Lost) => Err(Failure::new(
+            Kind::Host,
+            "the host failed while it ran the component",
+        )),
     }
 }
 
-impl Drop for AbortOnDrop {
+impl Shared {
+    /// Waits for a slot.
+    async fn slot(&self, asker: Asker<'_>) -> Result<Slot, Error> {
+        if let Some(slot) = self.admission.slot(asker) {
+            return Ok(slot);
+        }
+        let place = self.take_place(&asker.owner.tenant)?;
+        let (asked, slot) = oneshot::channel();
+        let in_line = InLine {
+            admission: &self.admission,
+            owner: asker.owner,
+            call: TaskId::random(),
+        };
+        let ready = Ready::Call(in_line.call, asked);
+        self.admission.push(Class::New, ready, asker, Some(place));
+        self.tell(Message::Look);
+        slot.await.map_err(|_| Error::Draining)
+    }
+}
+
+/// A caller who waits for a slot, and leaves the line on going away.
+struct InLine<'a> {
+    admission: &'a Admission,
+    owner: &'a Principal,
+    call: TaskId,
+}
+
+impl Drop for InLine<'_> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.admission.withdraw(self.call, self.owner);
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::submit::Reservation;
-use super::{Error, Runtime};
+use super::{Error, Fresh, Runtime};
 use crate::clock::Timestamp;
 use crate::id::{CheckpointId, Digest, Principal, TaskId, TaskKey};
 use crate::limit::Limits;
@@ -188,7 +188,7 @@ impl Runtime {
     ) -> Result<Arc<Record>, Error> {
         let parent = self.record(task).await?;
         let limits = limits.unwrap_or_else(|| parent.spec.limits.clone());
-        limits.check()?;
+        self.0.check_limits(&limits, &by.tenant)?;
         // A component is kept while a live task needs it: the parent may be long gone.
         self.check_open()?;
         self.tool(parent.spec.component, &parent.spec.tool).await?;
@@ -204,7 +204,12 @@ impl Runtime {
             tenant: spec.owner.tenant.clone(),
             id,
         };
-        let reservation = Reservation::new(&self.0, &key, self.0.take_place()?);
+        let place = self.0.take_place(&key.tenant)?;
+        let fresh = Fresh {
+            place: Some(place),
+            arguments: None,
+        };
+        let reservation = Reservation::new(&self.0, &key, fresh);
         let child = self.0.store.fork(task, id, spec, at).await?;
         // Elsewhere whoever adopts it is in charge of it.
         if self.0.runs_all() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::PauseWish;
+use super::watches::{Interest, Newest};
 use super::{Answer, Error, Runtime, lock};
 use crate::clock::millis;
 use crate::id::{Principal, TaskKey};
@@ -84,7 +85,7 @@ impl Runtime {
 
     /// Pauses a task. One that is running leaves at its next boundary, and this waits for that.
     pub async fn pause(&self, task: &TaskKey, by: &Principal) -> Result<Arc<Record>, Error> {
-        let mut watch = self.watch(task).await?;
+        let mut watch = self.follow(task, Interest::News).await?;
         let mut loads = self.0.loads.subscribe();
         // Held without a break: a guest that comes to a boundary in between would go on.
         let mut wish: Option<(u32, PauseWish)> = None;
@@ -155,8 +156,11 @@ impl Runtime {
 
     /// Waits for the task's end.
     pub async fn wait(&self, task: &TaskKey) -> Result<Arc<Record>, Error> {
-        self.wait_for(task, |record| record.state.is_terminal())
-            .await
+        let mut watch = self.follow(task, Interest::News).await?;
+        let is_over = |record: &Newest| record.as_ref().is_some_and(|it| it.state.is_terminal());
+        let found = watch.wait_for(is_over).await.ok();
+        let found = found.and_then(|record| record.clone());
+        found.ok_or_else(|| self.0.gone())
     }
 
     /// Waits until the task's record is as `is` wants it.

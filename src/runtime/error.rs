@@ -17,6 +17,22 @@ pub enum Error {
         /// How many wait.
         queued: usize,
     },
+    /// The tenant's queue is full. Try again later.
+    #[error("{queued} tasks of this tenant are queued already; try again later")]
+    TenantBusy {
+        /// How many of the tenant's wait.
+        queued: usize,
+    },
+    /// The task may use more memory than its tenant, or the process, may load at once.
+    #[error(
+        "the memory limit of {memory} bytes is past the {max} that the tenant may load at once"
+    )]
+    NoRoom {
+        /// The task's limit.
+        memory: u64,
+        /// What there is.
+        max: u64,
+    },
     /// This process is about to end. Try again at the next.
     #[error("the runtime is about to end; try again when it is back")]
     Draining,

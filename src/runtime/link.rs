@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::Shared;
+use super::executor::CpuTime;
+use super::watches::Interest;
 use crate::clock::{Timestamp, millis};
 use crate::id::TaskKey;
 use crate::limit::fuel_reserve;
@@ -19,6 +21,7 @@ pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
     pub(super) key: TaskKey,
     pub(super) meter: Arc<Meter>,
+    cpu: CpuTime,
     loaded: Timestamp,
     held: Mutex<Held>,
     pulse: watch::Sender<()>,
@@ -30,8 +33,10 @@ struct Held {
     wants: Wants,
     /// How many ask for a pause.
     pauses: usize,
-    /// Milliseconds at work that count beside those of this attempt, once it was raised.
+    /// Milliseconds at work, and microseconds of CPU time, that count beside those of this attempt,
+    /// once it was raised.
     active_before: u64,
+    cpu_before: u64,
     /// Up to when spent grace was counted.
     grace_counted: Option<Timestamp>,
     /// When this attempt first saw a stop.
@@ -62,7 +67,7 @@ impl Link {
         shared: Arc<Shared>,
         record: &Arc<Record>,
         journal: task::Journal,
-        meter: Arc<Meter>,
+        (meter, cpu): (Arc<Meter>, CpuTime),
     ) -> Self {
         let loaded = shared.clock.now();
         let held = Held {
@@ -73,6 +78,7 @@ impl Link {
             },
             pauses: 0,
             active_before: 0,
+            cpu_before: 0,
             grace_counted: None,
             stop_seen: record.state.stop().map(|_| loaded),
             record: record.clone(),
@@ -82,6 +88,7 @@ impl Link {
             shared,
             key: record.key(),
             meter,
+            cpu,
             loaded,
             held: Mutex::new(held),
             pulse,
@@ -111,9 +118,13 @@ impl Link {
                     held.grace_counted = Some(stop.at.max(self.loaded));
                 }
             }
+            // A step changes nothing that anybody waits for.
+            let is_news = held.record.state != record.state;
             held.record = record;
             drop(held);
-            self.pulse.send_replace(());
+            if is_news {
+                self.pulse.send_replace(());
+            }
         }
     }
 
@@ -186,6 +197,8 @@ impl Link {
         match self.shared.store.change(&self.key, change).await {
             Ok(record) => {
                 self.renew(record.clone());
+                let followers = &self.shared.watches;
+                followers.show(&self.key, &record, Interest::All);
                 Ok(record)
             }
             Err(refused) => {
@@ -364,6 +377,9 @@ impl Held {
             link.meter.raise(&self.record.usage);
             let own = millis(now.since(link.loaded));
             self.active_before = self.record.usage.active.saturating_sub(own);
+            self.cpu_before = self.record.usage.cpu.saturating_sub(link.cpu.micros());
+            // Its time at work may be over sooner than it seemed.
+            link.pulse.send_replace(());
         }
     }
 
@@ -374,6 +390,7 @@ impl Held {
     fn usage(&self, link: &Link, now: Timestamp) -> Usage {
         Usage {
             active: self.active(link, now),
+            cpu: self.cpu_before + link.cpu.micros(),
             ..link.meter.usage()
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::watches::{Interest, Newest};
 use super::{Error, Runtime};
 use crate::id::{TaskKey, TenantId};
 use crate::store::{Cursor, Event, Filter, Page};
@@ -61,7 +62,17 @@ impl Runtime {
         &self,
         task: &TaskKey,
     ) -> Result<watch::Receiver<Option<Arc<Record>>>, Error> {
-        let receiver = self.0.watches.follow(task).ok_or_else(|| self.0.gone())?;
+        self.follow(task, Interest::All).await
+    }
+
+    /// As [`Self::watch`], for those who want to be told of this.
+    pub(super) async fn follow(
+        &self,
+        task: &TaskKey,
+        interest: Interest,
+    ) -> Result<watch::Receiver<Newest>, Error> {
+        let receiver = self.0.watches.follow(task, interest);
+        let receiver = receiver.ok_or_else(|| self.0.gone())?;
         // Whoever subscribes first and reads then misses nothing in between.
         let record = self.record(task).await?;
         self.0.show(task, &record);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use cap_std::fs::Dir;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+use super::admission::{Admission, Caps};
 use super::executor::Executor;
 use super::grant;
-use super::queue::{Places, Queue};
 use super::sleeper::Sleeper;
 use super::supervisor::{Message, Supervisor};
 use super::watches::Watches;
@@ -54,37 +54,42 @@ impl Runtime {
             source,
         })?;
         let registry = Registry::open(folder, sandbox.clone())?;
-        let executor = Executor::new(options.guest_threads.max(1)).map_err(|source| Error::Io {
+        let preempt = sandbox.clone();
+        let executor = Executor::new(options.guest_threads.max(1), move || preempt.preempt());
+        let executor = executor.map_err(|source| Error::Io {
             what: "no threads for guests",
             source,
         })?;
-        let slots = options.running_max.min(sandbox.slots());
         let (messages, received) = mpsc::unbounded_channel();
+        let caps = Caps {
+            running_max: options.running_max.min(sandbox.slots()),
+            queued_max: options.queued_max,
+            memory_max: options.memory_max,
+        };
+        let admission = Admission::new(caps, options.tenants.clone(), messages.clone());
         let shared = Arc::new(Shared {
             clock: options.clock.clone(),
-            sleeper: Sleeper::new(options.clock.clone()),
+            sleeper: Sleeper::new(&options.clock),
             store,
             sandbox,
             registry,
             executor,
             tracker: TaskTracker::new(),
-            messages: messages.clone(),
-            places: Places::new(options.queued_max),
-            places_held: Mutex::new(HashMap::new()),
+            messages,
+            admission,
+            fresh: Mutex::new(HashMap::new()),
             mine: Mutex::new(HashSet::new()),
             loaded: Mutex::new(HashMap::new()),
             loads: watch::channel(()).0,
             watches: Watches::new(),
             sweeping: Mutex::new(HashSet::new()),
             added: Mutex::new(HashSet::new()),
-            slots,
-            slots_free: AtomicUsize::new(slots),
             draining: AtomicBool::new(false),
             cut_off: watch::channel(None).0,
             failed: watch::channel(None).0,
             options,
         });
-        let supervisor = Supervisor::new(shared.clone(), Queue::new(slots, messages));
+        let supervisor = Supervisor::new(shared.clone());
         tokio::spawn(supervisor.run(feed, received));
         let runtime = Self(shared);
         if runtime.0.runs_all() {

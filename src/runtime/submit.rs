@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::queue::Place;
-use super::{Error, Grant, Runtime, Shared, grant, lock};
+use super::{ARGUMENTS_HELD_MAX, Error, Fresh, Grant, Runtime, Shared, grant, lock};
 use crate::id::{Digest, Principal, TaskId, TaskKey};
 use crate::limit::{KEY_BYTES_MAX, Limits};
 use crate::registry::{self, Registered};
@@ -73,8 +72,8 @@ pub(super) struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    pub(super) fn new(shared: &'a Shared, key: &'a TaskKey, place: Place) -> Self {
-        lock(&shared.places_held).insert(key.clone(), place);
+    pub(super) fn new(shared: &'a Shared, key: &'a TaskKey, fresh: Fresh) -> Self {
+        lock(&shared.fresh).insert(key.clone(), fresh);
         Self {
             shared,
             key,
@@ -91,7 +90,7 @@ impl<'a> Reservation<'a> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if !self.is_used {
-            drop(self.shared.give_place(self.key));
+            drop(lock(&self.shared.fresh).remove(self.key));
             lock(&self.shared.mine).remove(self.key);
         }
     }
@@ -119,13 +118,18 @@ impl Runtime {
         if spec.policy == Policy::Never {
             return Err(Error::NothingKept(spec.tool.to_string()));
         }
-        let place = shared.take_place()?;
+        let place = shared.take_place(&spec.owner.tenant)?;
         let id = TaskId::random();
         let key = TaskKey {
             tenant: spec.owner.tenant.clone(),
             id,
         };
-        let reservation = Reservation::new(shared, &key, place);
+        let is_short = arguments.len() <= ARGUMENTS_HELD_MAX;
+        let fresh = Fresh {
+            place: Some(place),
+            arguments: is_short.then(|| arguments.clone()),
+        };
+        let reservation = Reservation::new(shared, &key, fresh);
         lock(&shared.mine).insert(key.clone());
         let new = NewTask {
             id,
@@ -164,7 +168,7 @@ impl Runtime {
         let registered = self.registered(request.component).await?;
         let tool = tool_of(&registered, &request.tool)?;
         let limits = request.limits;
-        limits.check()?;
+        self.0.check_limits(&limits, &request.owner.tenant)?;
         let arguments = request.arguments.to_string();
         let (used, max) = (arguments.len() as u64, limits.arguments);
         if used > max {

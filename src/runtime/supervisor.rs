@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::queue::{Class, Place, Queue, Ready, Slot};
+use super::admission::{Asker, Class, Ready};
 use super::wheel::{Alarm, Wheel};
 use super::{Shared, attempt, lock};
 use crate::clock::Timestamp;
@@ -20,10 +20,8 @@ use crate::task::{Change, Event, Reason, Record, State, Status, Stop, Stretch, W
 pub(super) enum Message {
     /// A task is this process's to run from now on.
     Adopt(TaskKey),
-    /// A call that is kept nowhere wants a slot.
-    Call(oneshot::Sender<Slot>, Place),
-    /// A slot is free again.
-    Freed,
+    /// There may be a slot for somebody: one is free again, or another call waits for one.
+    Look,
 }
 
 /// A task that is this process's to run.
@@ -39,17 +37,15 @@ struct Charge {
 /// The loop's own state.
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
-    queue: Queue,
     wheel: Wheel,
     charges: HashMap<TaskKey, Charge>,
 }
 
 impl Supervisor {
-    pub(super) fn new(shared: Arc<Shared>, queue: Queue) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (wheel, charges) = (Wheel::default(), HashMap::new());
         Self {
             shared,
-            queue,
             wheel,
             charges,
         }
@@ -79,12 +75,8 @@ impl Supervisor {
     fn told(&mut self, message: Message) {
         match message {
             Message::Adopt(task) => self.adopt(&task),
-            Message::Call(asker, place) => {
-                self.queue.push(Class::New, Ready::Call(asker), Some(place));
-            }
-            Message::Freed => self.queue.free(),
+            Message::Look => {}
         }
-        self.shared.gauge_slots(self.queue.slots_free());
     }
 
     fn committed(&mut self, Commit { record, from }: Commit) {
@@ -142,11 +134,16 @@ impl Supervisor {
         }
         let was_queued = from == Some(Status::Queued) && record.status() != Status::Running;
         // Who is in the right queue keeps the turn.
-        let stays =
-            was_queued && record.status() == Status::Queued && self.queue.has(class(record), key);
+        let (admission, owner) = (&self.shared.admission, &record.spec.owner);
+        let stays = was_queued
+            && record.status() == Status::Queued
+            && admission.has(class(record), key, owner);
         let mut place = (was_queued && !stays)
-            .then(|| self.queue.remove(key))
+            .then(|| admission.remove(key, owner))
             .flatten();
+        if !matches!(record.state, State::Queued { .. } | State::Running { .. }) {
+            drop(lock(&self.shared.fresh).remove(key));
+        }
         charge.alarm = match &record.state {
             State::Queued {
                 not_before: Some(at),
@@ -155,8 +152,8 @@ impl Supervisor {
             State::Queued { .. } if stays => None,
             State::Queued { .. } => {
                 let place = place.take().or_else(|| self.shared.give_place(key));
-                self.queue
-                    .push(class(record), Ready::Task(key.clone()), place);
+                let ready = Ready::Task(key.clone());
+                admission.push(class(record), ready, asker(record), place);
                 None
             }
             State::Waiting(Wait::Timer { until, .. }) => Some((*until, Alarm::Wake)),
@@ -185,7 +182,7 @@ impl Supervisor {
         self.wheel.unset(record.deadline(), key, Alarm::Deadline);
         self.charges.remove(key);
         lock(&self.shared.mine).remove(key);
-        drop(self.shared.give_place(key));
+        drop(lock(&self.shared.fresh).remove(key));
     }
 
     /// Carries out the alarms that have gone off.
@@ -193,10 +190,7 @@ impl Supervisor {
         let now = self.shared.clock.now();
         while let Some((key, alarm)) = self.wheel.pop(now) {
             if alarm == Alarm::Retry {
-                if let Some(charge) = self.charges.get_mut(&key) {
-                    charge.alarm = None;
-                    self.queue.push(Class::GoOn, Ready::Task(key), None);
-                }
+                self.retry(key);
                 continue;
             }
             let shared = self.shared.clone();
@@ -206,10 +200,20 @@ impl Supervisor {
         }
     }
 
+    fn retry(&mut self, key: TaskKey) {
+        let record = self.shared.store.live_one(&key);
+        if let (Some(charge), Some(record)) = (self.charges.get_mut(&key), record) {
+            charge.alarm = None;
+            let admission = &self.shared.admission;
+            admission.push(Class::GoOn, Ready::Task(key), asker(&record), None);
+        }
+    }
+
     /// Gives free slots to those who are first in the queue, unless the process is about to end.
     fn start_ready(&mut self) {
+        let (admission, executor) = (&self.shared.admission, &self.shared.executor);
         while !self.shared.is_draining()
-            && let Some((ready, slot)) = self.queue.pop()
+            && let Some((ready, slot)) = admission.pop(|tenant| executor.used(tenant))
         {
             match ready {
                 Ready::Task(key) => {
@@ -218,10 +222,23 @@ impl Supervisor {
                         .spawn(attempt::run(self.shared.clone(), key, slot));
                 }
                 // A caller who is gone drops the slot, which frees it.
-                Ready::Call(asker) => drop(asker.send(slot)),
+                Ready::Call(_, asker) => drop(asker.send(slot)),
             }
         }
-        self.shared.gauge_slots(self.queue.slots_free());
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        // Nobody gives out slots any more.
+        self.shared.admission.close();
+    }
+}
+
+fn asker(record: &Record) -> Asker<'_> {
+    Asker {
+        owner: &record.spec.owner,
+        memory: record.spec.limits.memory,
     }
 }
 

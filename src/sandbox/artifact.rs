@@ -13,7 +13,11 @@ const SEAL_BYTES: usize = 32;
 
 /// A compiled component that nobody tampered with.
 #[derive(Clone)]
-pub struct Verified(Vec<u8>);
+pub struct Verified {
+    bytes: Vec<u8>,
+    /// Where the compiled form begins in them: behind its seal, if it has one.
+    start: usize,
+}
 
 /// A secret of this host, under which compiled forms are kept.
 pub struct Key([u8; 32]);
@@ -21,7 +25,11 @@ pub struct Key([u8; 32]);
 impl Verified {
     /// What the compiler returned, in this process.
     pub(super) fn compiled(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self { bytes, start: 0 }
+    }
+
+    fn form(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     /// Makes the component that these bytes are.
@@ -35,7 +43,7 @@ impl Verified {
         // SAFETY: see the reason above. That the form is of this version and configuration is
         // checked by wasmtime, which has the full version in the form (`engine`).
         unsafe {
-            Component::deserialize(engine, &self.0)
+            Component::deserialize(engine, self.form())
         }
     }
 }
@@ -49,19 +57,21 @@ impl Key {
     /// The compiled form with a seal before it, to be kept where others may write. `context` says
     /// what it is the form of: it opens in the same context only.
     pub fn seal(&self, compiled: &Verified, context: &[u8]) -> Vec<u8> {
-        let seal = self.mac(&compiled.0, context).finalize().into_bytes();
-        let mut sealed = Vec::with_capacity(SEAL_BYTES + compiled.0.len());
+        let seal = self.mac(compiled.form(), context).finalize().into_bytes();
+        let mut sealed = Vec::with_capacity(SEAL_BYTES + compiled.form().len());
         sealed.extend_from_slice(&seal);
-        sealed.extend_from_slice(&compiled.0);
+        sealed.extend_from_slice(compiled.form());
         sealed
     }
 
     /// The compiled form, if the seal is this key's for these bytes and this context.
-    pub fn open(&self, mut sealed: Vec<u8>, context: &[u8]) -> Option<Verified> {
+    pub fn open(&self, sealed: Vec<u8>, context: &[u8]) -> Option<Verified> {
         let (seal, compiled) = sealed.split_first_chunk::<SEAL_BYTES>()?;
         self.mac(compiled, context).verify_slice(seal).ok()?;
-        sealed.drain(..SEAL_BYTES);
-        Some(Verified(sealed))
+        Some(Verified {
+            bytes: sealed,
+            start: SEAL_BYTES,
+        })
     }
 
     fn mac(&self, compiled: &[u8], context: &[u8]) -> Hmac<Sha256> {
@@ -84,7 +94,7 @@ mod tests {
         let sealed = key.seal(&Verified::compiled(b"native code".to_vec()), b"digest");
         let open = |key: &Key, sealed: &[u8], context: &[u8]| {
             key.open(sealed.to_vec(), context)
-                .map(|verified| verified.0)
+                .map(|verified| verified.form().to_vec())
         };
         assert_eq!(open(&key, &sealed, b"digest").unwrap(), b"native code");
         assert!(open(&Key::new([8; 32]), &sealed, b"digest").is_none());

@@ -1,12 +1,10 @@
-//! The engine: one configuration, one pool of slots, one thread that ticks.
+//! The engine: one configuration, one pool of slots.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
-use std::thread;
-use std::time::Duration;
 
 use wasmtime::{
-    Config, Engine, EngineWeak, ModuleVersionStrategy, OperatorCost, PoolingAllocationConfig,
+    Config, Engine, ModuleVersionStrategy, OperatorCost, PoolingAllocationConfig,
     VariableOperatorCost,
 };
 
@@ -21,10 +19,13 @@ const TABLES_MAX: u32 = 32;
 /// Slots beside those for tasks: for components that describe themselves.
 pub(super) const DESCRIBE_SLOTS: u32 = 4;
 
-/// What a guest keeps of its slot's pages when it goes, so that the next one need not fault them
-/// in again.
-const MEMORY_RESIDENT: usize = 256 << 10;
+/// What a slot keeps of its pages when a guest goes: they are zeroed, and the next one need not
+/// fault them in again. Giving them back to the system costs more than that, because every core
+/// that runs a thread of this process is interrupted for it; so these are as large as what a usual
+/// guest touches. Rust puts a stack of 1 MiB before a program's data.
+const MEMORY_RESIDENT: usize = 1_280 << 10;
 const TABLE_RESIDENT: usize = 16 << 10;
+const STACK_RESIDENT: usize = 64 << 10;
 
 /// Maps that the rest of the process may need.
 const MAPS_ELSEWHERE: u64 = 5_000;
@@ -47,7 +48,6 @@ pub(super) fn engine(options: &Options) -> Result<(Engine, String), Error> {
     let strategy = ModuleVersionStrategy::Custom(version.clone());
     config.module_version(strategy).map_err(refused)?;
     let engine = Engine::new(&config).map_err(refused)?;
-    tick(engine.weak(), options.tick)?;
     Ok((engine, version))
 }
 
@@ -91,7 +91,8 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
         .max_memory_size(per_component(Name::Memory) as usize)
         .table_elements(per_component(Name::TableElements) as usize)
         .linear_memory_keep_resident(MEMORY_RESIDENT)
-        .table_keep_resident(TABLE_RESIDENT);
+        .table_keep_resident(TABLE_RESIDENT)
+        .async_stack_keep_resident(STACK_RESIDENT);
     pool
 }
 
@@ -129,22 +130,6 @@ fn maps_suffice(slots: usize, allowed: u64) -> Result<u32, Error> {
                 slots_max: usize::try_from(room).unwrap_or(usize::MAX),
             })
         }
-    }
-}
-
-/// Advances the epoch for as long as the engine lives.
-fn tick(engine: EngineWeak, every: Duration) -> Result<(), Error> {
-    let ticker = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            thread::sleep(every);
-        }
-    };
-    let thread = thread::Builder::new().name("epoch".into()).spawn(ticker);
-    match thread {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Engine(format!("no thread for the epoch: {error}"))),
     }
 }
 

@@ -183,13 +183,10 @@ fn pay(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Resul
 }
 
 /// Lets others run; holds a guest up that makes too many calls.
-///
-/// tokio's yield lets its timers be looked at too, which wasmtime's own does not; on another
-/// executor both only wake the guest again.
 fn tick(mut store: StoreContextMut<'_, Guest>) -> UpdateDeadline {
     match store.data_mut().pace.delay() {
         Some(delay) => UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(delay))),
-        None => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+        None => UpdateDeadline::Yield(1),
     }
 }
 

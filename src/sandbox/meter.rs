@@ -48,11 +48,12 @@ impl Meter {
         }
     }
 
-    /// What was used so far. `active` is nothing: the sandbox does not measure time.
+    /// What was used so far. `active` and `cpu` are nothing: the sandbox does not measure time.
     pub fn usage(&self) -> Usage {
         Usage {
             fuel: self.fuel_used(),
             active: 0,
+            cpu: 0,
             memory_peak: self.memory_peak.load(Ordering::Relaxed),
             host_calls: self.host_calls.load(Ordering::Relaxed),
             log_bytes: self.log_bytes.load(Ordering::Relaxed),

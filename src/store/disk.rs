@@ -14,7 +14,7 @@ use super::{Error, Options};
 /// A keyspace. Their number bounds the memory that memtables take: keep it below ten.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Space {
-    /// What is known of the store itself. Written with nearly every group, so it is never idle.
+    /// What is known of the store itself.
     Meta,
     /// The hot part of each record.
     Heads,

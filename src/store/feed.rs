@@ -17,7 +17,7 @@ pub struct Commit {
     pub from: Option<Status>,
 }
 
-/// A stream of every [`Commit`], in order.
+/// A stream of [`Commit`]s, in order: of all that change more than a task's journal and usage.
 ///
 /// The writer never waits for its reader. A reader that falls behind by more than
 /// [`super::Options::feed_max`] is given, for a task that it has not yet read of, the newer record

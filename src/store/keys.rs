@@ -17,7 +17,7 @@ pub(super) struct Key {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The newest instant in the store.
+/// The newest instant of the tasks that are not live any more.
 pub(super) fn newest() -> Key {
     key(Space::Meta, b"newest".to_vec())
 }

@@ -30,7 +30,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Bytes of one keyspace that are held in memory before they become a table.
     pub memtable_bytes: u64,
-    /// Bytes of journal past which idle keyspaces are written out, so that it can be cut.
+    /// Bytes of journal past which idle keyspaces are written out, so that it can be cut; at least
+    /// 64 MiB. All of it is read again when the store is opened, at some 10 ms for each MiB.
     pub journal_bytes_max: u64,
     /// Watches the writer.
     pub probe: Option<Arc<dyn Probe>>,
@@ -49,7 +50,7 @@ impl Default for Options {
             outputs_max: 4 * MIB,
             cache_bytes: 64 * MIB as u64,
             memtable_bytes: 8 * MIB as u64,
-            journal_bytes_max: 256 * MIB as u64,
+            journal_bytes_max: 64 * MIB as u64,
             probe: None,
         }
     }

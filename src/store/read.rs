@@ -143,7 +143,7 @@ pub(super) fn live(disk: &Disk) -> Result<Vec<shared::Kept>, Error> {
     Ok(live)
 }
 
-/// The newest instant in the store.
+/// The newest instant of the tasks that are not live any more.
 pub(super) fn newest(disk: &Disk) -> Result<Timestamp, Error> {
     let key = keys::newest();
     match disk.get(&key)? {

@@ -118,10 +118,19 @@ impl Handle {
         let disk = Arc::new(open::open(dir, &options)?);
         let shared = Arc::new(Shared::default());
         let live = read::live(&disk)?;
-        shared.publish(live, read::newest(&disk)?);
+        let newest_stored = read::newest(&disk)?;
+        let newest = live
+            .iter()
+            .filter_map(|(_, record)| Some(record.as_ref()?.updated));
+        let newest = newest.max().unwrap_or_default().max(newest_stored);
+        shared.publish(live, newest);
         let (source, feed) = feed(options.feed_max);
         let (requests, received) = mpsc::channel(options.queue_max.max(1));
-        let writer = Writer::new((disk.clone(), shared.clone()), source, options.clone());
+        let writer = Writer::new(
+            (disk.clone(), shared.clone()),
+            source,
+            (options.clone(), newest_stored),
+        );
         let writer = spawn(dir, writer, received)?;
         let handle = Self {
             requests: Some(requests),

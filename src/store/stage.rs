@@ -24,6 +24,20 @@ pub(super) struct Turn<'a> {
     pub(super) durable: bool,
 }
 
+impl Turn<'_> {
+    /// Whether anybody has to act on it but the attempt whose change it is. A step that is done is
+    /// most of all changes, and nobody else's business: telling the supervisor of it would cost as
+    /// much again as the step does beside its sync.
+    fn is_news(&self) -> bool {
+        let Some(from) = self.from else { return true };
+        let lies = |record: &Record| (record.attempt, record.stretch, record.generation);
+        from.state != self.to.state
+            || lies(from) != lies(&self.to)
+            || from.forks != self.to.forks
+            || !Arc::ptr_eq(&from.marks, &self.to.marks)
+    }
+}
+
 /// Stages a new task, unless its idempotency key is known.
 pub(super) fn submit(
     draft: &Draft<'_>,
@@ -149,10 +163,12 @@ pub(super) fn stage(
     for effect in effects {
         stage_effect(step, (&task, record), tally, effect)?;
     }
-    step.commits.push(Commit {
-        record: record.clone(),
-        from: turn.from.map(Record::status),
-    });
+    if turn.is_news() {
+        step.commits.push(Commit {
+            record: record.clone(),
+            from: turn.from.map(Record::status),
+        });
+    }
     step.records.push((task, Some(turn.to)));
     Ok(())
 }

@@ -47,6 +47,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     options: Options,
     tallies: Tallies,
+    newest_stored: Timestamp,
     groups: u64,
     ender: Ender,
 }
@@ -55,7 +56,7 @@ impl Writer {
     pub(super) fn new(
         (disk, shared): (Arc<Disk>, Arc<Shared>),
         source: Source,
-        options: Options,
+        (options, newest_stored): (Options, Timestamp),
     ) -> Self {
         let ender = Ender {
             shared: shared.clone(),
@@ -66,6 +67,7 @@ impl Writer {
             shared,
             options,
             tallies: Tallies::default(),
+            newest_stored,
             groups: 0,
             ender,
         }
@@ -236,15 +238,19 @@ impl Writer {
         Ok(())
     }
 
-    fn stage_newest(&self, draft: &mut Draft<'_>) -> Result<Timestamp, Error> {
-        let known = self.shared.newest();
+    /// Stages the newest instant where it would be lost otherwise: those of live tasks are read from
+    /// their records when the store is opened.
+    fn stage_newest(&mut self, draft: &mut Draft<'_>) -> Result<Timestamp, Error> {
         let records = draft.records.values().flatten();
         let newest = records.map(|record| record.updated).max();
-        let newest = newest.unwrap_or(known).max(known);
-        if newest > known {
+        let newest = newest.unwrap_or_default().max(self.shared.newest());
+        let mut records = draft.records.values();
+        let ends = records.any(|record| record.as_ref().is_none_or(|it| it.state.is_terminal()));
+        if ends && newest > self.newest_stored {
             let mut step = Step::default();
             step.put(keys::newest(), codec::encode(&newest, &[])?);
             draft.add(step);
+            self.newest_stored = newest;
         }
         Ok(newest)
     }

@@ -9,6 +9,8 @@ pub struct Usage {
     pub fuel: u64,
     /// Milliseconds that the tool was loaded.
     pub active: u64,
+    /// Microseconds of CPU time.
+    pub cpu: u64,
     /// The most bytes of linear memory held at once.
     pub memory_peak: u64,
     /// Host calls.
@@ -27,6 +29,7 @@ impl Usage {
         Self {
             fuel: self.fuel.max(other.fuel),
             active: self.active.max(other.active),
+            cpu: self.cpu.max(other.cpu),
             memory_peak: self.memory_peak.max(other.memory_peak),
             host_calls: self.host_calls.max(other.host_calls),
             log_bytes: self.log_bytes.max(other.log_bytes),

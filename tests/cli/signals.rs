@@ -13,7 +13,7 @@ fn ctrl_c_ends_the_task_at_its_next_boundary() {
     let mut running = house.start(&script(&arguments, &["--json"]));
     running.until("here");
     running.signal(Signal::INT);
-    running.until("cancelling");
+    running.until("asked to stop: cancelled");
     house.open_gate();
     let ran = running.end();
     let task = ran.json();

@@ -201,6 +201,9 @@ async fn a_damaged_component_is_not_taken_for_what_it_was() {
         }),
     )
     .unwrap();
+    // The compiled form bears a seal that says whose it is: it is what was added, and is used.
+    assert!(open(folder.path()).get(digest).await.unwrap().is_some());
+    std::fs::remove_dir_all(folder.path().join("compiled")).unwrap();
     let registry = open(folder.path());
     assert!(matches!(registry.get(digest).await, Err(Error::Damaged(_))));
     add(&registry, &bytes).await;

@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-wasip2";
 
-const COMPONENTS: [&str; 6] = [
+const COMPONENTS: [&str; 7] = [
     "etl_pipeline",
+    "kernel_tools",
     "notify",
     "notify_timeout",
     "support_session",
@@ -20,11 +21,13 @@ const COMPONENTS: [&str; 6] = [
 
 /// What the guests are made of, from the root of the repository. Not the whole folders: a
 /// build of a guest by hand leaves its own things there.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 20] = [
     "guest-examples/Cargo.toml",
     "guest-examples/Cargo.lock",
     "guest-examples/etl",
     "guest-examples/etl_pipeline",
+    "guest-examples/kernel_tools",
+    "guest-examples/kernels",
     "guest-examples/notify",
     "guest-examples/notify_timeout",
     "guest-examples/support_session",

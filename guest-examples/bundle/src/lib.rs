@@ -1,5 +1,5 @@
-//! The guest examples and the tests' guest, as components. They are built together with
-//! this crate, so that a test and the demo never run an old one, or none.
+//! The guest examples, and the guests of the tests and the benchmarks, as components. They are
+//! built together with this crate, so that a test and the demo never run an old one, or none.
 
 macro_rules! component {
     ($name:literal) => {
@@ -9,6 +9,9 @@ macro_rules! component {
 
 /// Reads, cleans and aggregates files of any size, a checkpoint per chunk.
 pub const ETL_PIPELINE: &[u8] = component!("etl_pipeline");
+
+/// Keeps a CPU busy, for the benchmarks.
+pub const KERNEL_TOOLS: &[u8] = component!("kernel_tools");
 
 /// Writes a notice to the log, and keeps nothing.
 pub const NOTIFY: &[u8] = component!("notify");
@@ -25,7 +28,8 @@ pub const TRADE_EXECUTION: &[u8] = component!("trade_execution");
 /// The tools that the tests of the runtime call: see `tests/guest/README.md`.
 pub const TEST_GUEST: &[u8] = component!("test_guest");
 
-/// The examples by the name of their one tool. The tests' guest is not among them.
+/// The examples by the name of their one tool. The guests of the tests and of the benchmarks are
+/// not among them.
 pub const EXAMPLES: [(&str, &[u8]); 5] = [
     ("etl_pipeline", ETL_PIPELINE),
     ("notify", NOTIFY),
@@ -44,6 +48,8 @@ mod tests {
         for (name, bytes) in super::EXAMPLES {
             assert!(bytes.starts_with(&COMPONENT), "{name}");
         }
-        assert!(super::TEST_GUEST.starts_with(&COMPONENT));
+        for bytes in [super::TEST_GUEST, super::KERNEL_TOOLS] {
+            assert!(bytes.starts_with(&COMPONENT));
+        }
     }
 }

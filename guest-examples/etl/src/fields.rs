@@ -81,6 +81,11 @@ impl Fields {
     }
 
     /// Looks at a byte that may matter. `start` is where its field starts.
+    #[expect(
+        clippy::inline_always,
+        reason = "in a guest each call looks at fuel and epoch, which takes longer than this does"
+    )]
+    #[inline(always)]
     fn mark(&mut self, bytes: &[u8], byte: u8, start: &mut usize, at: usize) -> Mark {
         match byte {
             b',' => {
@@ -154,35 +159,47 @@ impl Fields {
         let mut text = String::with_capacity(record.len());
         let mut start = 0;
         let mut is_quoted = false;
-        let mut characters = record.chars().peekable();
-        while let Some(character) = characters.next() {
-            match character {
-                '"' if is_quoted && characters.peek() == Some(&'"') => {
-                    characters.next();
+        let mut rest = record;
+        // What lies between quotes and commas is taken as it is.
+        while let Some((inside, after)) = rest.find(['"', ',']).map(|at| rest.split_at(at)) {
+            text.push_str(inside);
+            let (mark, after) = after.split_at(1);
+            rest = after;
+            match mark {
+                "\"" if is_quoted && rest.starts_with('"') => {
+                    rest = rest.get(1..).unwrap_or_default();
                     text.push('"');
                 }
-                '"' => is_quoted = !is_quoted,
-                ',' if !is_quoted => {
+                "\"" => is_quoted = !is_quoted,
+                _ if is_quoted => text.push(','),
+                _ => {
                     self.push(text.as_bytes(), start..text.len());
                     start = text.len();
                 }
-                other => text.push(other),
             }
         }
+        text.push_str(rest);
         self.push(text.as_bytes(), start..text.len());
         self.text = Some(text);
     }
 
+    /// Adds a field. Nearly all are trimmed already, and then it is no more than that.
+    #[inline]
     fn push(&mut self, bytes: &[u8], range: Range<usize>) {
         let field = bytes.get(range.clone()).unwrap_or_default();
         let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| *byte <= b' ');
         if is_blank(field.first()) || is_blank(field.last()) {
-            self.is_trimmed = true;
-            let start = range.start + (field.len() - field.trim_ascii_start().len());
-            self.ranges.push(start..start + field.trim_ascii().len());
+            self.push_trimmed(field, range.start);
         } else {
             self.ranges.push(range);
         }
+    }
+
+    #[cold]
+    fn push_trimmed(&mut self, field: &[u8], start: usize) {
+        self.is_trimmed = true;
+        let start = start + (field.len() - field.trim_ascii_start().len());
+        self.ranges.push(start..start + field.trim_ascii().len());
     }
 
     fn clear(&mut self) {

@@ -119,6 +119,8 @@ struct State {
 #[derive(Default)]
 struct Line {
     held: Held,
+    /// How often others went first because the first of this needs more memory than is free.
+    passed: usize,
     classes: [Turns<Principal, Waiting>; 3],
 }
 
@@ -144,6 +146,7 @@ impl Line {
     }
 
     fn take_first(&mut self) -> Option<Waiting> {
+        self.passed = 0;
         let mut classes = self.classes.iter_mut();
         classes.find(|class| !class.is_empty())?.pop()
     }
@@ -188,25 +191,29 @@ impl Admission {
 
     /// Lines up.
     pub(super) fn push(&self, class: Class, ready: Ready, asker: Asker<'_>, place: Option<Place>) {
+        let mut state = self.0.state();
+        if state.is_closed {
+            return;
+        }
         let waiting = Waiting {
             ready,
             memory: asker.memory,
             is_counted: place.map(Place::keep).is_some(),
         };
-        let mut state = self.0.state();
-        if state.is_closed {
-            return;
-        }
         state.waiting += 1;
         let line = state.lines.entry(asker.owner.tenant.clone()).or_default();
         line.of(class).push(asker.owner, waiting);
     }
 
-    /// A slot at once, where nobody waits for one and there is room.
+    /// A slot at once, where there is room, and nobody waits who could have it.
     pub(super) fn slot(&self, asker: Asker<'_>) -> Option<Slot> {
         let mut state = self.0.state();
         let tenant = &asker.owner.tenant;
-        let is_free = state.waiting == 0 && state.all.has_room(asker.memory, self.0.caps.of_all());
+        let is_free = state.all.has_room(asker.memory, self.0.caps.of_all())
+            && !state
+                .lines
+                .iter()
+                .any(|(tenant, line)| self.0.may_go(tenant, line));
         let line = state.lines.entry(tenant.clone()).or_default();
         let is_free = is_free && line.held.has_room(asker.memory, self.0.caps_of(tenant));
         let slot = is_free.then(|| state.load(&self.0, tenant, asker.memory));
@@ -218,7 +225,7 @@ impl Admission {
     /// least.
     ///
     /// Whoever needs more memory than is free lets others go first, but only those who would hold
-    /// less than it: so it is not passed for ever, and can't hold up those who ask for little.
+    /// less than it, and not for ever: past a number, nobody is loaded until it fits.
     pub(super) fn pop(&self, used: impl Fn(&TenantId) -> u128) -> Option<(Ready, Slot)> {
         let desk = &self.0;
         let mut state = desk.state();
@@ -228,17 +235,22 @@ impl Admission {
                 return None;
             }
             let may_go = |(tenant, line): &(&TenantId, &Line)| {
-                line.first().is_some_and(|first| {
-                    line.held.has_room(first.memory, desk.caps_of(tenant))
-                        && line.held.with(first.memory) < least
-                        && !passed.contains(*tenant)
-                })
+                let would_hold = line.first().map(|first| line.held.with(first.memory));
+                desk.may_go(tenant, line)
+                    && would_hold.is_some_and(|would_hold| would_hold < least)
+                    && !passed.contains(*tenant)
             };
             let lines = state.lines.iter().filter(may_go);
-            let (tenant, line) = lines.min_by_key(|(tenant, _)| used(tenant))?;
+            // Who has used as much as another, but holds less, is first.
+            let rank = |(tenant, line): &(&TenantId, &Line)| (used(tenant), line.held.running);
+            let (tenant, line) = lines.min_by_key(rank)?;
             let (tenant, memory) = (tenant.clone(), line.first()?.memory);
             if state.all.has_room(memory, desk.caps.of_all()) {
+                state.note_passed(&passed);
                 return state.take(desk, &tenant);
+            }
+            if line.passed >= desk.caps.running_max {
+                return None;
             }
             least = line.held.with(memory);
             passed.push(tenant);
@@ -273,11 +285,16 @@ impl Admission {
         let mut state = self.0.state();
         state.is_closed = true;
         state.waiting = 0;
-        let mut lines: Vec<_> = state.lines.values_mut().collect();
-        let gone: Vec<_> = lines
-            .iter_mut()
-            .map(|line| std::mem::take(&mut line.classes))
-            .collect();
+        let State { lines, all, .. } = &mut *state;
+        let mut gone = Vec::new();
+        for line in lines.values_mut() {
+            while let Some(waiting) = line.take_first() {
+                line.held.queued -= usize::from(waiting.is_counted);
+                all.queued -= usize::from(waiting.is_counted);
+                gone.push(waiting);
+            }
+        }
+        // Whoever is told may ask for something here.
         drop(state);
         drop(gone);
     }
@@ -318,6 +335,12 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the first in the line has room in what its tenant may hold.
+    fn may_go(&self, tenant: &TenantId, line: &Line) -> bool {
+        let first = line.first();
+        first.is_some_and(|first| line.held.has_room(first.memory, self.caps_of(tenant)))
+    }
+
     fn caps_of(&self, tenant: &TenantId) -> (usize, u64) {
         let share = self.tenants.share(tenant);
         (share.running_max, share.memory_max)
@@ -342,6 +365,14 @@ impl State {
         }
         let slot = self.load(desk, tenant, first.memory);
         Some((first.ready, slot))
+    }
+
+    fn note_passed(&mut self, tenants: &[TenantId]) {
+        for tenant in tenants {
+            if let Some(line) = self.lines.get_mut(tenant) {
+                line.passed += 1;
+            }
+        }
     }
 
     fn load(&mut self, desk: &Arc<Desk>, tenant: &TenantId, memory: u64) -> Slot {

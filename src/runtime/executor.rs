@@ -314,8 +314,12 @@ impl Shared {
         guest.is_cancelled.store(true, Ordering::Relaxed);
         let is_it = |other: &Runnable<Arc<Guest>>| Arc::ptr_eq(other.metadata(), guest);
         let mut queue = self.queue();
-        queue.fair.cancel((guest.account, &guest.principal), is_it);
-        // It may be the one that is being polled.
-        self.call(queue, true);
+        if queue.fair.cancel((guest.account, &guest.principal), is_it) {
+            self.call(queue, true);
+        } else {
+            drop(queue);
+            // It may be the one that is being polled.
+            (self.preempt)();
+        }
     }
 }

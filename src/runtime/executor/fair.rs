@@ -16,7 +16,8 @@ use std::time::Duration;
 use super::super::turns::Turns;
 use crate::id::{Principal, TenantId};
 
-/// A tenant, by its place among the accounts.
+/// A tenant, by its place among the accounts. Those stay for as long as the process runs: there are
+/// as many as tenants that ever ran anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Account(usize);
 
@@ -131,19 +132,18 @@ impl<T> Fair<T> {
         self.cancelled.push_back((account, guest));
     }
 
-    /// A guest was cancelled: if it is ready, it is the next.
+    /// A guest was cancelled: if it is ready, it is the next. Returns whether it was.
     pub(super) fn cancel(
         &mut self,
         (account, principal): (Account, &Arc<Principal>),
         is_it: impl Fn(&T) -> bool,
-    ) {
-        let Some(tenant) = self.tenants.get_mut(account.0) else {
-            return;
-        };
-        if let Some(guest) = tenant.ready.remove(principal, is_it) {
-            self.cancelled.push_back((account, guest));
-            self.rest(account);
-        }
+    ) -> bool {
+        let tenant = self.tenants.get_mut(account.0);
+        let guest = tenant.and_then(|tenant| tenant.ready.remove(principal, is_it));
+        let was_ready = guest.is_some();
+        self.cancelled.extend(guest.map(|guest| (account, guest)));
+        self.rest(account);
+        was_ready
     }
 
     /// The next guest to poll. The poll is under way until it is [charged](Self::charge).
@@ -156,6 +156,7 @@ impl<T> Fair<T> {
         let ready = self.active.iter().copied();
         let ready = ready.filter(|it| of(it).is_some_and(|tenant| !tenant.ready.is_empty()));
         let account = ready.min_by_key(|it| of(it).map(|tenant| tenant.used_at(now)))?;
+        self.forgo(of(&account)?.used);
         let guest = self.tenants.get_mut(account.0)?.ready.pop()?;
         self.begin(account, now);
         Some((account, guest))
@@ -202,6 +203,19 @@ impl<T> Fair<T> {
     fn tenants(&self) -> impl Iterator<Item = &Tenant<T>> {
         let active = self.active.iter();
         active.filter_map(|account| self.tenants.get(account.0))
+    }
+
+    /// Those that are at work and have nothing ready get nothing now, though a thread is free: what
+    /// they do not use is not saved up either. Else a tenant with few guests could keep all others
+    /// from the CPU as soon as it has many.
+    fn forgo(&mut self, used: Used) {
+        for account in &self.active {
+            if let Some(tenant) = self.tenants.get_mut(account.0)
+                && tenant.ready.is_empty()
+            {
+                tenant.used = tenant.used.max(used.saturating_sub(BEHIND_MAX));
+            }
+        }
     }
 
     fn begin(&mut self, account: Account, now: Duration) {

@@ -158,9 +158,18 @@ impl Drop for Noted {
 
 #[tokio::test]
 async fn a_newcomer_makes_those_that_are_polled_yield() {
+    spinning_gives_way(1).await;
+}
+
+#[tokio::test]
+async fn whoever_is_cancelled_yields_though_a_thread_is_idle() {
+    spinning_gives_way(2).await;
+}
+
+async fn spinning_gives_way(threads: usize) {
     let is_asked = Arc::new(AtomicBool::new(false));
     let (asked, heard) = (is_asked.clone(), is_asked.clone());
-    let executor = Executor::new(1, move || asked.store(true, Ordering::SeqCst)).unwrap();
+    let executor = Executor::new(threads, move || asked.store(true, Ordering::SeqCst)).unwrap();
     let (first, started) = oneshot::channel();
     let mut first = Some(first);
     // It never yields but when it is asked to; without that this test would not end.
@@ -176,6 +185,9 @@ async fn a_newcomer_makes_those_that_are_polled_yield() {
     started.await.unwrap();
     let guest = spawn(&executor, &owner("newcomer", "s"), async { 7 });
     assert_eq!(guest.await.unwrap(), 7);
+    while executor.0.queue().idle < threads - 1 {
+        tokio::task::yield_now().await;
+    }
     // So does whoever wants it gone.
     assert!(spinning.cancel().await.is_none());
 }

@@ -17,8 +17,8 @@ const LENGTH: u64 = 3_000_000;
 #[derive(Clone, Debug)]
 struct Tenant {
     weight: u32,
-    /// Guests that are always ready again at once, each of a principal of its own.
-    spinning: usize,
+    /// Guests that are always ready again at once, each of a principal of its own: when each comes.
+    spinning: Vec<u64>,
     /// Guests that work and rest, each for so long.
     resting: Vec<(u64, u64)>,
 }
@@ -63,14 +63,15 @@ impl Simulation {
         for (index, tenant) in tenants.iter().enumerate() {
             let principal = |number| owner(&format!("t{index}"), &format!("s{number}"));
             accounts.push(fair.account(&principal(0).tenant, tenant.weight));
-            let spinning = (0..tenant.spinning).map(|_| None);
-            let rests = spinning.chain(tenant.resting.iter().copied().map(Some));
-            guests.extend(rests.enumerate().map(|(number, rests)| Guest {
+            let spinning = tenant.spinning.iter().map(|comes| (*comes, None));
+            let resting = tenant.resting.iter().map(|rests| (0, Some(*rests)));
+            let all = spinning.chain(resting).enumerate();
+            guests.extend(all.map(|(number, (comes, rests))| Guest {
                 tenant: index,
                 principal: Arc::new(principal(number)),
                 rests,
-                left: rests.map_or(u64::MAX, |(work, _)| work),
-                since: 0,
+                left: 0,
+                since: comes,
                 waited_max: 0,
                 polls: 0,
             }));
@@ -86,7 +87,9 @@ impl Simulation {
             used: vec![0; tenants.len()],
             random: seed | 1,
         };
-        (0..simulation.guests.len()).for_each(|guest| simulation.wake(guest));
+        let comes = simulation.guests.iter().map(|guest| guest.since);
+        simulation.resting = comes.zip(0..).collect();
+        simulation.come();
         simulation
     }
 
@@ -139,13 +142,7 @@ impl Simulation {
         let polls = self.workers.iter().flatten().map(|poll| poll.ends);
         let rests = self.resting.first().map(|(until, _)| *until);
         self.now = polls.chain(rests).min().unwrap();
-        while let Some((until, guest)) = self.resting.first().copied()
-            && until <= self.now
-        {
-            self.resting.pop_first();
-            self.guests[guest].left = self.guests[guest].rests.unwrap().0;
-            self.wake(guest);
-        }
+        self.come();
         for worker in 0..self.workers.len() {
             if self.workers[worker]
                 .as_ref()
@@ -157,13 +154,20 @@ impl Simulation {
         }
     }
 
+    /// Wakes those that come, or come back, by now.
+    fn come(&mut self) {
+        while let Some((until, guest)) = self.resting.first().copied()
+            && until <= self.now
+        {
+            self.resting.pop_first();
+            let rests = self.guests[guest].rests;
+            self.guests[guest].left = rests.map_or(u64::MAX, |(work, _)| work);
+            self.wake(guest);
+        }
+    }
+
     fn end(&mut self, poll: &Poll) {
         let took = self.now - poll.begun;
-        let (begun, cpu) = (
-            Duration::from_micros(poll.begun),
-            Duration::from_micros(took),
-        );
-        self.fair.charge(poll.account, begun, cpu);
         let guest = &mut self.guests[poll.guest];
         self.used[guest.tenant] += took;
         guest.left = guest.left.saturating_sub(took);
@@ -171,32 +175,33 @@ impl Simulation {
             Some((_, rest)) if guest.left == 0 => {
                 self.resting.insert((self.now + rest, poll.guest));
             }
+            // A guest that yields is ready before its poll has ended.
             _ => self.wake(poll.guest),
         }
+        let begun = Duration::from_micros(poll.begun);
+        let cpu = Duration::from_micros(took);
+        self.fair.charge(poll.account, begun, cpu);
     }
 
-    fn run(&mut self) {
-        while self.now < LENGTH {
+    fn run(&mut self, until: u64) {
+        while self.now < until {
             self.step();
         }
-    }
-
-    /// What a tenant got for its weight.
-    fn got(&self, tenants: &[Tenant], index: usize) -> u64 {
-        self.used[index] / u64::from(tenants[index].weight)
     }
 }
 
 fn tenants() -> impl Strategy<Value = Vec<Tenant>> {
     let rest = (1..20_000_u64, 1..20_000_u64);
-    let tenant = (1..4_u32, 0..5_usize, prop::collection::vec(rest, 0..3));
+    let comes = prop_oneof![Just(0), 0..LENGTH / 2, Just(LENGTH / 2 - 1)];
+    let spinning = prop::collection::vec(comes, 0..5);
+    let tenant = (1..4_u32, spinning, prop::collection::vec(rest, 0..3));
     let tenant = tenant.prop_map(|(weight, spinning, resting)| Tenant {
         weight,
         spinning,
         resting,
     });
     let has_guests = |tenants: &Vec<Tenant>| {
-        let guests = |tenant: &Tenant| tenant.spinning + tenant.resting.len();
+        let guests = |tenant: &Tenant| tenant.spinning.len() + tenant.resting.len();
         tenants.iter().map(guests).sum::<usize>() > 0
     };
     prop::collection::vec(tenant, 1..8).prop_filter("somebody has to work", has_guests)
@@ -212,14 +217,20 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let mut it = Simulation::new(&tenants, workers, seed);
-        it.run();
+        it.run(LENGTH / 2);
+        // From here on all have come: what was before must make no difference.
+        let before = it.used.clone();
+        it.run(LENGTH);
+        let got = |index: usize| {
+            (it.used[index] - before[index]) / u64::from(tenants[index].weight)
+        };
         // Those who could use any number of workers at any time.
-        let is_greedy = |index: &usize| tenants[*index].spinning >= workers;
+        let is_greedy = |index: &usize| tenants[*index].spinning.len() >= workers;
         let greedy: Vec<_> = (0..tenants.len()).filter(is_greedy).collect();
         let slack = 2 * SLICE * (workers as u64 + 1);
         for one in &greedy {
             for other in 0..tenants.len() {
-                let (got, others) = (it.got(&tenants, *one), it.got(&tenants, other));
+                let (got, others) = (got(*one), got(other));
                 // Nobody gets more than the greedy do; and all of them get the same.
                 prop_assert!(others <= got + slack, "{one}: {got}, {other}: {others}");
             }
@@ -227,7 +238,7 @@ proptest! {
         let weights: u64 = tenants.iter().map(|tenant| u64::from(tenant.weight)).sum();
         for guest in &it.guests {
             let tenant = &tenants[guest.tenant];
-            let together = (tenant.spinning + tenant.resting.len() + 1) as u64;
+            let together = (tenant.spinning.len() + tenant.resting.len() + 1) as u64;
             let turn = together * (weights + 1) * 2 * SLICE;
             let waits = if it.ready.is_empty() { 0 } else { it.now - guest.since };
             prop_assert!(guest.polls > 0 || waits < turn, "never polled");
@@ -237,12 +248,32 @@ proptest! {
 
     #[test]
     fn a_burst_gains_nothing(work in 1..200_000_u64, rest in 1..200_000_u64, seed in any::<u64>()) {
-        let steady = Tenant { weight: 1, spinning: 2, resting: Vec::new() };
-        let burst = Tenant { weight: 1, spinning: 0, resting: vec![(work, rest); 2] };
+        let steady = Tenant { weight: 1, spinning: vec![0; 2], resting: Vec::new() };
+        let burst = Tenant { weight: 1, spinning: Vec::new(), resting: vec![(work, rest); 2] };
         let mut it = Simulation::new(&[steady, burst], 2, seed);
-        it.run();
+        it.run(LENGTH);
         prop_assert!(it.used[1] <= it.used[0] + 6 * SLICE, "{:?}", it.used);
     }
+}
+
+#[test]
+fn what_a_tenant_could_not_use_is_not_saved_up() {
+    let few_then_many = [vec![0], vec![LENGTH / 2 - 1; 4]].concat();
+    let tenants = [few_then_many, vec![0; 4]].map(|spinning| Tenant {
+        weight: 1,
+        spinning,
+        resting: Vec::new(),
+    });
+    let mut it = Simulation::new(&tenants, 4, 7);
+    it.run(LENGTH / 2);
+    let before = it.used.clone();
+    assert!(
+        before[1] > 2 * before[0],
+        "{before:?}: it had one worker, and the other three"
+    );
+    it.run(LENGTH);
+    let got = [it.used[0] - before[0], it.used[1] - before[1]];
+    assert!(got[0].abs_diff(got[1]) < 10 * SLICE, "{got:?}");
 }
 
 #[test]

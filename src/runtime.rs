@@ -6,6 +6,7 @@
 //! a `link`. The rules themselves are in [`crate::task`], and this module only carries them out.
 
 use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, millis};
-use crate::id::{Digest, TaskKey, TenantId};
+use crate::id::{Digest, Principal, TaskKey, TenantId};
 use crate::limit::Limits;
 use crate::registry::{Registered, Registry};
 use crate::sandbox::Sandbox;
@@ -56,7 +57,7 @@ pub use submit::{Accepted, Request};
 pub use tenants::{Share, Tenants};
 
 use admission::{Admission, Full, Place};
-use executor::Executor;
+use executor::{CpuTime, Executor, Running};
 use link::Link;
 use sleeper::Sleeper;
 use supervisor::Message;
@@ -325,6 +326,15 @@ impl Shared {
                 .map(|journal| journal.journal.doubts())
                 .unwrap_or_default(),
         )
+    }
+
+    /// Runs a guest for `owner`, by the weight of its tenant.
+    fn spawn_guest<F>(&self, owner: &Principal, cpu: CpuTime, guest: F) -> Running<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let weight = self.admission.weight(&owner.tenant);
+        self.executor.spawn((owner, weight), cpu, guest)
     }
 
     /// A place in the queue, or a refusal at once.

@@ -72,9 +72,7 @@ async fn attempt(shared: Arc<Shared>, record: Arc<Record>, slot: Slot) {
                 .sandbox
                 .attempt(component, call, link.meter.clone(), boundary);
             let guest = guest.instrument(tracing::Span::current());
-            let weight = shared.admission.weight(&link.key.tenant);
-            let owner = (&record.spec.owner, weight);
-            let guest = shared.executor.spawn(owner, cpu, guest);
+            let guest = shared.spawn_guest(&record.spec.owner, cpu, guest);
             let ending = watch(&link, guest).await;
             ending.map(|ending| held_to_schema(&registered, &record, ending))
         }

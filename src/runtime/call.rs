@@ -79,13 +79,8 @@ impl Runtime {
             let _slot = slot;
             guest.await
         };
-        let (cpu, weight) = (
-            CpuTime::default(),
-            shared.admission.weight(&spec.owner.tenant),
-        );
-        let guest = shared
-            .executor
-            .spawn((&spec.owner, weight), cpu.clone(), guest);
+        let cpu = CpuTime::default();
+        let guest = shared.spawn_guest(&spec.owner, cpu.clone(), guest);
         let result = tokio::select! {
             ended = guest => {
                 returned(ended).and_then(|output| check_output(&registered, &spec.tool, output))

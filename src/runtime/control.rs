@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::PauseWish;
-use super::watches::{Interest, Newest};
+use super::watches::Interest;
 use super::{Answer, Error, Runtime, lock};
 use crate::clock::millis;
 use crate::id::{Principal, TaskKey};
@@ -156,20 +156,26 @@ impl Runtime {
 
     /// Waits for the task's end.
     pub async fn wait(&self, task: &TaskKey) -> Result<Arc<Record>, Error> {
-        let mut watch = self.follow(task, Interest::News).await?;
-        let is_over = |record: &Newest| record.as_ref().is_some_and(|it| it.state.is_terminal());
-        let found = watch.wait_for(is_over).await.ok();
-        let found = found.and_then(|record| record.clone());
-        found.ok_or_else(|| self.0.gone())
+        self.wait_by(task, Interest::News, |record| record.state.is_terminal())
+            .await
     }
 
     /// Waits until the task's record is as `is` wants it.
     pub async fn wait_for(
         &self,
         task: &TaskKey,
+        is: impl FnMut(&Record) -> bool,
+    ) -> Result<Arc<Record>, Error> {
+        self.wait_by(task, Interest::All, is).await
+    }
+
+    async fn wait_by(
+        &self,
+        task: &TaskKey,
+        interest: Interest,
         mut is: impl FnMut(&Record) -> bool,
     ) -> Result<Arc<Record>, Error> {
-        let mut watch = self.watch(task).await?;
+        let mut watch = self.follow(task, interest).await?;
         let found = watch.wait_for(|record| record.as_ref().is_some_and(|record| is(record)));
         let found = found.await.ok().and_then(|record| record.clone());
         found.ok_or_else(|| self.0.gone())

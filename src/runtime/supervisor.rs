@@ -182,7 +182,6 @@ impl Supervisor {
         self.wheel.unset(record.deadline(), key, Alarm::Deadline);
         self.charges.remove(key);
         lock(&self.shared.mine).remove(key);
-        drop(lock(&self.shared.fresh).remove(key));
     }
 
     /// Carries out the alarms that have gone off.

@@ -5,11 +5,15 @@
 //! knows nothing of timers; those who wait ask to be told when the hand was moved.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+/// The milliseconds of a day.
+const DAY: u64 = 24 * 3_600 * 1_000;
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(
@@ -22,6 +26,17 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(millis(by)))
+    }
+
+    /// The day in UTC that it lies in, counted from 1970-01-01.
+    pub fn day(self) -> u64 {
+        self.0 / DAY
+    }
+
+    /// The first instant of the day after: when what is counted by the day begins anew.
+    #[must_use]
+    pub fn next_day(self) -> Self {
+        Self((self.day() + 1).saturating_mul(DAY))
     }
 
     /// How long it is from `earlier` to here; nothing if `earlier` is later.
@@ -39,6 +54,22 @@ impl fmt::Display for Timestamp {
         }
     }
 }
+
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    /// As RFC 3339 has it: with its offset from UTC, so that it means the same everywhere.
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let instant = text.parse::<jiff::Timestamp>().map_err(|_| InvalidTime)?;
+        let millis = u64::try_from(instant.as_millisecond());
+        millis.map(Self).map_err(|_| InvalidTime)
+    }
+}
+
+/// A text that is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time: write it as RFC 3339 has it, like 2027-01-31T00:00:00Z")]
+pub struct InvalidTime;
 
 /// A duration in whole milliseconds, the unit of every stored time.
 pub fn millis(duration: Duration) -> u64 {
@@ -210,6 +241,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_survives_its_text() {
+        let time = Timestamp(1_800_000_000_123);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        for bad in [
+            "",
+            "2027-01-31",
+            "2027-01-31T00:00:00",
+            "1950-01-01T00:00:00Z",
+        ] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(InvalidTime), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_hand_moves_the_time_and_says_so() {
         let (clock, hand) = Clock::manual(Timestamp(1_000));
         let heard = Arc::new(AtomicU64::new(0));
@@ -220,6 +265,17 @@ mod tests {
         hand.advance(Duration::from_millis(5));
         assert_eq!(clock.now(), Timestamp(1_005));
         assert_eq!(heard.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        let last = Timestamp(DAY * 20_000 - 1);
+        assert_eq!(
+            (last.day(), last.next_day()),
+            (19_999, Timestamp(DAY * 20_000))
+        );
+        assert_eq!(last.next_day().day(), 20_000);
+        assert_eq!(Timestamp(u64::MAX).next_day(), Timestamp(u64::MAX));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod amount;
 
-pub use amount::{InvalidAmount, Size, format_count, format_duration, parse_duration};
+pub use amount::{InvalidAmount, Size, format_count, format_duration, parse_count, parse_duration};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -80,6 +80,11 @@ macro_rules! limits {
             /// How much of `name` the task may use.
             pub fn get(&self, name: Name) -> u64 {
                 match name { $(Name::$name => self.$field,)* }
+            }
+
+            /// Lets the task use `amount` of `name`.
+            pub fn set(&mut self, name: Name, amount: u64) {
+                match name { $(Name::$name => self.$field = amount,)* }
             }
         }
 
@@ -159,8 +164,26 @@ pub const NAME_BYTES_MAX: usize = 256;
 /// The most bytes of a message for people: of progress, a failure or a question.
 pub const MESSAGE_BYTES_MAX: usize = 4_096;
 
+/// The most bytes that a component has.
+pub const COMPONENT_BYTES_MAX: u64 = 256 << 20;
+
 /// The most bytes of an idempotency key.
 pub const KEY_BYTES_MAX: usize = 256;
+
+/// The most bytes of a name that a client chooses: of a task, or of a note.
+pub const CHOSEN_NAME_BYTES_MAX: usize = 256;
+
+/// The most bytes of one note of a principal.
+pub const NOTE_BYTES_MAX: usize = 1 << 20;
+
+/// The most notes of one principal, names of tasks included.
+pub const NOTES_MAX: usize = 10_000;
+
+/// The most bytes of all notes of one principal, names of tasks included.
+pub const NOTES_BYTES_MAX: u64 = 64 << 20;
+
+/// The most bytes of each text in an entry of the audit.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 256;
 
 /// The most times that a task can be restored.
 pub const RESTORES_MAX: u32 = 100;

@@ -153,6 +153,11 @@ impl Registry {
         }
     }
 
+    /// A secret of this folder, for one purpose.
+    pub fn secret(&self, purpose: &[u8]) -> [u8; 32] {
+        self.0.shelf.secret(purpose)
+    }
+
     /// The digests of all components that are kept.
     pub async fn list(&self) -> Result<Vec<Digest>, Error> {
         self.aside(|inner| inner.shelf.components()).await

@@ -8,14 +8,14 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{Clock, millis};
+use crate::clock::{Clock, Timestamp, millis};
 use crate::id::{Digest, Principal, TaskKey, TenantId};
 use crate::limit::Limits;
 use crate::registry::{Registered, Registry};
@@ -25,8 +25,11 @@ use crate::task::{Fenced, Record};
 
 mod admission;
 mod answer;
+mod answered;
 mod attempt;
+mod audit;
 mod boundary;
+mod budget;
 mod call;
 mod checkpoint;
 mod control;
@@ -35,8 +38,11 @@ mod executor;
 mod grant;
 mod inspect;
 mod link;
+mod notes;
+mod policy;
 mod read;
 mod retention;
+mod settings;
 mod sleeper;
 mod start;
 mod submit;
@@ -47,18 +53,23 @@ mod watches;
 mod wheel;
 
 pub use answer::Answer;
+pub use answered::Answered;
 pub use call::Called;
 pub use checkpoint::Envelope;
 pub use control::Cancellation;
 pub use error::Error;
 pub use grant::{CannotGrant, Grant};
 pub use inspect::inspect;
+pub use policy::{Contradiction, policy};
+pub use start::SOCKET;
 pub use submit::{Accepted, Request};
 pub use tenants::{Share, Tenants};
+pub use watches::Progress;
 
 use admission::{Admission, Full, Place};
 use executor::{CpuTime, Executor, Running};
 use link::Link;
+use retention::JUMP_MAX;
 use sleeper::Sleeper;
 use supervisor::Message;
 use watches::{Interest, Watches};
@@ -74,7 +85,7 @@ pub struct Options {
     /// The most guests that are loaded at once, of all tenants.
     pub running_max: usize,
     /// The most new tasks and calls of all tenants that wait for their turn; past it they are
-    /// refused at once.
+    /// refused at once. The last tenth is for tenants with less than a thousandth in line.
     pub queued_max: usize,
     /// The most bytes of linear memory that all loaded guests may come to use, by their limits.
     pub memory_max: u64,
@@ -84,6 +95,10 @@ pub struct Options {
     pub guest_threads: usize,
     /// The longest that any guest may run after it was asked to stop, in wall time.
     pub grace_max: Duration,
+    /// How long an entry of the audit is kept.
+    pub audit_age_max: Duration,
+    /// The most entries of the audit that are kept; the oldest go first.
+    pub audit_max: u64,
     /// Where the time comes from.
     pub clock: Clock,
     /// The store's own settings.
@@ -103,6 +118,8 @@ impl Options {
             tenants: Tenants::default(),
             guest_threads: cores,
             grace_max: Duration::from_secs(30),
+            audit_age_max: Duration::from_secs(90 * 24 * 3_600),
+            audit_max: 10_000_000,
             clock: Clock::system(),
             store: store::Options::default(),
         }
@@ -146,6 +163,11 @@ pub struct TenantGauges {
     pub memory: u64,
     /// The CPU time that its guests have used since the start of the process.
     pub cpu: Duration,
+    /// The fuel that its tasks and calls have used since the day began, in UTC: of those at work, up
+    /// to their newest records.
+    pub fuel_today: u64,
+    /// The bytes that are kept for it.
+    pub stored: u64,
 }
 
 /// The body that all clones of the handle share.
@@ -157,6 +179,8 @@ struct Shared {
     sandbox: Sandbox,
     registry: Registry,
     executor: Executor,
+    /// The threads that serve.
+    serving: Handle,
     tracker: TaskTracker,
     messages: mpsc::UnboundedSender<Message>,
     admission: Admission,
@@ -171,7 +195,7 @@ struct Shared {
     sweeping: Mutex<HashSet<TaskKey>>,
     /// The components that were added by this process: they are kept without a task, too.
     added: Mutex<HashSet<Digest>>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
     cut_off: watch::Sender<Option<CutOff>>,
     failed: watch::Sender<Option<store::Error>>,
 }
@@ -240,12 +264,27 @@ impl Runtime {
     /// What `tenant` holds at this moment, and has used.
     pub fn tenant(&self, tenant: &TenantId) -> TenantGauges {
         let held = self.0.admission.of(tenant);
+        let used = self.0.store.used(tenant, self.0.clock.now());
         TenantGauges {
             running: held.running,
             queued: held.queued,
             memory: held.reserved,
             cpu: self.0.executor.cpu(tenant),
+            fuel_today: used.fuel,
+            stored: used.stored,
         }
+    }
+
+    /// Why no new work should be sent here, if there is a reason.
+    pub fn unready(&self) -> Option<String> {
+        if let Some(error) = &*self.0.failed.borrow() {
+            return Some(format!("the store has failed: {error}"));
+        }
+        if self.0.is_draining() {
+            return Some("the runtime is about to end".into());
+        }
+        let jump = self.0.clock.jump();
+        (jump > JUMP_MAX).then(|| format!("the machine's clock has jumped by {} s", jump.as_secs()))
     }
 
     /// Where everything durable is kept.
@@ -256,6 +295,17 @@ impl Runtime {
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// Returns when the clock shows `at` or later. It is an entry in the one wheel of all who wait:
+    /// cheap to begin with for somebody who hardly ever has to wait so long.
+    pub fn until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.0.sleeper.until(at)
+    }
+
+    /// A secret of this data directory, for one purpose: the same after a restart.
+    pub fn secret(&self, purpose: &[u8]) -> [u8; 32] {
+        self.0.registry.secret(purpose)
     }
 
     /// Registers a component, so that its tools can be called.
@@ -283,7 +333,7 @@ impl Shared {
     }
 
     fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
     }
 
     /// Returns when guests that have not left by themselves are to be cut off.
@@ -340,8 +390,8 @@ impl Shared {
     /// A place in the queue, or a refusal at once.
     fn take_place(&self, tenant: &TenantId) -> Result<Place, Error> {
         self.admission.place(tenant).map_err(|full| match full {
-            Full::Tenant(queued) => Error::TenantBusy { queued },
-            Full::All(queued) => Error::Busy { queued },
+            Full::Tenant { queued, max } => Error::TenantBusy { queued, max },
+            Full::All { queued, max } => Error::Busy { queued, max },
         })
     }
 

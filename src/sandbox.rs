@@ -208,7 +208,7 @@ impl Sandbox {
     }
 
     /// Makes every running guest let others run now, rather than at the next tick; at most every
-    /// 100 us, and then when that is over.
+    /// 20 us, and then when that is over.
     pub fn preempt(&self) {
         self.0.epoch.advance(&self.0.engine);
     }

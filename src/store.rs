@@ -13,6 +13,7 @@
 //! * `keys`, `codec`: what the bytes mean. Every value starts with its format's version.
 //! * `writer`, `group`, `stage`, `fork`: what is written together, and when it is answered.
 //! * `log`: numbers of events, and entries that are not synced by themselves.
+//! * `account`: what tenants are charged for. `audit`: who did what. `notes`: what principals keep.
 //! * `read`, `sweep`: reads, and the removal of what nobody can come back to.
 
 use std::path::Path;
@@ -25,6 +26,9 @@ use crate::clock::Timestamp;
 use crate::id::{CheckpointId, TaskId, TaskKey, TenantId};
 use crate::task::{self, Change, Checkpoint, Entry, Once, Record, Spec, Status, StepKey};
 
+mod account;
+mod audit;
+mod beside;
 mod codec;
 mod disk;
 mod error;
@@ -33,6 +37,7 @@ mod fork;
 mod group;
 mod keys;
 mod log;
+mod notes;
 mod open;
 mod options;
 mod probe;
@@ -42,8 +47,10 @@ mod stage;
 mod sweep;
 mod writer;
 
+pub use account::Used;
 pub use error::{Error, Refused};
 pub use feed::{Commit, Feed};
+pub use notes::{Note, NotePage, Noted};
 pub use options::Options;
 pub use probe::{Group, Probe};
 pub use read::{Cursor, Event, Filter, Journal, Page};
@@ -52,7 +59,7 @@ use shared::Handle;
 use writer::Request;
 
 /// The newest format of the values that this build writes, and the only one that it reads.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 /// The store of one data directory: a handle that is cheap to clone.
 ///
@@ -69,6 +76,9 @@ pub struct NewTask {
     pub spec: Spec,
     /// Its arguments, a JSON text.
     pub arguments: Arc<[u8]>,
+    /// What the host has answered already: the task is at its end when it is accepted. Then its
+    /// component is [`Spec::HOST`].
+    pub answered: Option<Arc<[u8]>>,
 }
 
 /// What became of a task that was to be accepted.

@@ -20,6 +20,14 @@ fn every_fixed_bound_is_stated() {
     let bounds = [
         ("name of a step", limit::NAME_BYTES_MAX.to_string()),
         ("message", limit::MESSAGE_BYTES_MAX.to_string()),
+        (
+            "name that a client",
+            limit::CHOSEN_NAME_BYTES_MAX.to_string(),
+        ),
+        ("a note of", grouped(limit::NOTE_BYTES_MAX as u64)),
+        ("notes of one", grouped(limit::NOTES_MAX as u64)),
+        ("notes of one", Size(limit::NOTES_BYTES_MAX).to_string()),
+        ("text in an entry", limit::AUDIT_TEXT_BYTES_MAX.to_string()),
         ("restores", limit::RESTORES_MAX.to_string()),
         ("older checkpoints", limit::TOOL_CHECKPOINTS_MAX.to_string()),
         ("retries", limit::RETRIES_MAX.to_string()),

@@ -72,13 +72,13 @@ async fn past_the_bound_of_the_queue_a_task_is_refused_at_once() {
     let request = || house.request("script", ops([step("d")]));
     let refused = house.runtime.submit(request()).await;
     assert!(
-        matches!(refused, Err(Error::Busy { queued: 3 })),
+        matches!(refused, Err(Error::Busy { queued: 3, max: 3 })),
         "{refused:?}"
     );
     // A call that is kept nowhere takes a place as well.
     let refused = house.runtime.call(request(), |_| {}).await;
     assert!(
-        matches!(refused, Err(Error::Busy { queued: 3 })),
+        matches!(refused, Err(Error::Busy { queued: 3, max: 3 })),
         "{refused:?}"
     );
     // Nothing of what was refused is kept.

@@ -27,13 +27,14 @@ use std::time::Duration;
 
 use cut::Ends;
 use scratch::scratch;
+use stepwell::audit::{self, Act};
 use stepwell::clock::Timestamp;
 use stepwell::id::{Digest, Principal, TaskId, TaskKey};
 use stepwell::limit::Limits;
 use stepwell::store::{Group, NewTask, Options, Probe, Store};
 use stepwell::task::{
-    Change, Ending, Entry, Event, Fenced, Policy, Row, RowKind, Source, Spec, Status, StepKey,
-    Usage,
+    Actor, Cancel, Change, Ending, Entry, Event, Fenced, Mode, Policy, Reason, Record, Row,
+    RowKind, Source, Spec, Status, StepKey, Usage,
 };
 
 const CHILD: &str = "STEPWELL_CRASH_DIR";
@@ -107,11 +108,13 @@ fn new_task() -> NewTask {
         policy: Policy::Auto,
         created: Timestamp(1_000),
         forked_from: None,
+        name: None,
     };
     NewTask {
         id: task().id,
         spec,
         arguments: b"{}"[..].into(),
+        answered: None,
     }
 }
 
@@ -172,11 +175,26 @@ async fn work(store: &Store, mut tell: impl FnMut(&str)) {
             tokio::task::yield_now().await;
         }
     }
+    // A refusal is not synced by itself. Whoever has read it knows its number.
+    store.audit(refusal());
+    let number = loop {
+        let page = store.audit_after(0, 100, None).await.unwrap();
+        let last = page.entries.last().unwrap();
+        if matches!(last.entry.act, Act::Refused { .. }) {
+            break last.number;
+        }
+        tokio::task::yield_now().await;
+    };
+    tell(&format!("refused {number}"));
     let ending = Ending::Returned;
     let output = Some(b"result"[..].into());
     let ended = change(Event::Ended { ending, output });
     store.change(&task(), ended).await.unwrap();
     tell("ended");
+}
+
+fn refusal() -> audit::Entry {
+    audit::Entry::refused(Timestamp(2_000), &Principal::local(), "submit", "busy")
 }
 
 fn is_line_after(name: &str) -> impl Fn(&stepwell::store::Event) -> bool {
@@ -270,6 +288,50 @@ async fn check(files: &Files, kill: &str) {
     assert_eq!(output.is_some(), record.status() == Status::Completed);
     let has_ended = told.iter().any(|it| it == "ended");
     assert!(output.is_some() || !has_ended, "{kill}: the end is lost");
+    check_audit(&store, &told, (&record, kill)).await;
+    check_account(&store, (&record, kill)).await;
+}
+
+/// A transition is in the audit exactly where it is in the record, and no number comes again.
+async fn check_audit(store: &Store, told: &[String], (record, kill): (&Record, &str)) {
+    let entries = store.audit_after(0, 100, None).await.unwrap().entries;
+    let words = entries.iter().filter_map(|it| match &it.entry.act {
+        Act::Changed(changed) => Some(changed.to),
+        _ => None,
+    });
+    let life = [Status::Queued, Status::Running, Status::Completed];
+    let until = life.iter().position(|it| *it == record.status()).unwrap();
+    assert_eq!(words.collect::<Vec<_>>(), life[..=until], "{kill}");
+    let read = told.iter().find_map(|it| it.strip_prefix("refused "));
+    let read: u64 = read.map_or(0, |number| number.parse().unwrap());
+    store.audit_synced(refusal()).await.unwrap();
+    let newest = store.audit_after(0, 100, None).await.unwrap().entries;
+    let newest = newest.last().unwrap().number;
+    assert!(newest > read, "{kill}: {newest} comes again, after {read}");
+}
+
+/// Whatever was lost, nobody is charged for anything once the task is gone.
+async fn check_account(store: &Store, (record, kill): (&Record, &str)) {
+    let used = || store.used(&record.spec.owner.tenant, Timestamp(2_000));
+    assert!(used().stored > 0, "{kill}");
+    if !record.state.is_terminal() {
+        let cancel = Cancel {
+            by: Actor::Host,
+            at: Timestamp(3_000),
+            why: None,
+            grace: 0,
+            mode: Mode::Immediate,
+        };
+        let stop = Event::Stop {
+            reason: Reason::Cancelled,
+            grace: 0,
+            cancel: Some(cancel),
+        };
+        let stop = Change::by_host(Timestamp(3_000), stop);
+        store.change(&task(), stop).await.unwrap();
+    }
+    assert!(store.remove(&task(), record.expires()).await.unwrap());
+    assert_eq!(used().stored, 0, "{kill}");
 }
 
 #[test]

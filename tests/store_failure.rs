@@ -72,9 +72,9 @@ fn a_foreign_directory_is_left_untouched() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 
     let dir = scratch();
-    std::fs::write(dir.path().join("format"), "stepwell.store/2\n").unwrap();
+    std::fs::write(dir.path().join("format"), "stepwell.store/99\n").unwrap();
     let text = error(&dir).to_string();
-    assert!(text.contains("it has format 2"), "{text}");
+    assert!(text.contains("it has format 99"), "{text}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use scratch::scratch;
+use stepwell::audit::{self, Act, Changed};
 use stepwell::clock::Timestamp;
 use stepwell::id::{CheckpointId, Digest, Principal, TaskId, TaskKey, TenantId};
 use stepwell::limit::Limits;
@@ -37,7 +38,9 @@ enum Op {
     Submit {
         tenant: bool,
         key: Option<u8>,
+        name: Option<u8>,
         arguments: u8,
+        answered: bool,
     },
     Change {
         task: Index,
@@ -90,8 +93,7 @@ fn op() -> impl Strategy<Value = Op> {
     let task = any::<Index>;
     let change = (task(), what(), prop::bool::weighted(0.1));
     prop_oneof![
-        3 => (any::<bool>(), prop::option::of(0..2_u8), 0..2_u8)
-            .prop_map(|(tenant, key, arguments)| Op::Submit { tenant, key, arguments }),
+        3 => submit(),
         30 => change.prop_map(|(task, what, stale)| Op::Change { task, what, stale }),
         2 => (task(), prop::option::of(any::<Index>())).prop_map(|(task, at)| Op::Fork { task, at }),
         2 => (task(), any::<u8>()).prop_map(|(task, text)| Op::Line { task, text }),
@@ -100,6 +102,18 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (task(), any::<bool>()).prop_map(|(task, late)| Op::Remove { task, late }),
         1 => Just(Op::Reopen),
     ]
+}
+
+fn submit() -> impl Strategy<Value = Op> {
+    let (key, name) = (prop::option::of(0..2_u8), prop::option::of(0..3_u8));
+    let submit = (any::<bool>(), key, name, 0..2_u8, prop::bool::weighted(0.2));
+    submit.prop_map(|(tenant, key, name, arguments, answered)| Op::Submit {
+        tenant,
+        key,
+        name,
+        arguments,
+        answered,
+    })
 }
 
 fn what() -> impl Strategy<Value = What> {
@@ -185,6 +199,12 @@ struct World {
     store: Option<Store>,
     tasks: BTreeMap<TaskKey, Modelled>,
     keys: BTreeMap<(TenantId, u8), TaskKey>,
+    names: BTreeMap<(TenantId, u8), TaskKey>,
+    /// What the audit says: of which task, and what it was and is.
+    audit: Vec<(TaskKey, Option<Status>, Status)>,
+    fuel: BTreeMap<TenantId, u64>,
+    /// Whether anything was logged since the store was opened.
+    is_logged: bool,
     seen: BTreeMap<(TaskKey, u64), Entry>,
     now: u64,
 }
@@ -199,6 +219,10 @@ impl World {
             store: None,
             tasks: BTreeMap::new(),
             keys: BTreeMap::new(),
+            names: BTreeMap::new(),
+            audit: Vec::new(),
+            fuel: BTreeMap::new(),
+            is_logged: false,
             seen: BTreeMap::new(),
             now: 1_000,
         };
@@ -245,8 +269,13 @@ impl World {
             Op::Submit {
                 tenant,
                 key,
+                name,
                 arguments,
-            } => self.submit(tenant, key, arguments).await,
+                answered,
+            } => {
+                self.submit(tenant, (key, name), (arguments, answered))
+                    .await;
+            }
             Op::Change { task, what, stale } => {
                 if let Some(task) = self.choose(task) {
                     self.change(&task, &what, stale).await;
@@ -286,13 +315,68 @@ impl World {
                 }
             }
             Op::Reopen => {
-                self.open();
-                self.check_all().await;
+                self.reopen().await;
             }
         }
     }
 
-    async fn submit(&mut self, tenant: bool, key: Option<u8>, arguments: u8) {
+    async fn reopen(&mut self) {
+        self.check_all().await;
+        let used = tenants().map(|tenant| self.store().used(&tenant, Timestamp(self.now)));
+        self.open();
+        let again = tenants().map(|tenant| self.store().used(&tenant, Timestamp(self.now)));
+        // What was logged last may have been on its way when it was first asked.
+        let is_logged = std::mem::take(&mut self.is_logged);
+        assert!(used == again || is_logged, "{used:?} {again:?}");
+        self.check_all().await;
+    }
+
+    /// Ends and removes everything: then nobody is charged for anything but what was used.
+    async fn remove_all(&mut self) {
+        for task in self.tasks.keys().cloned().collect::<Vec<_>>() {
+            if !self.tasks[&task].record.state.is_terminal() {
+                self.change(&task, &What::Stop(true), false).await;
+            }
+            self.remove(&task, true).await;
+        }
+        self.reopen().await;
+        for tenant in tenants() {
+            assert_eq!(self.store().used(&tenant, Timestamp(self.now)).stored, 0);
+        }
+    }
+
+    async fn check_audit(&self) {
+        let (mut entries, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.store().audit_after(after, 7, None).await.unwrap();
+            assert!(
+                page.entries
+                    .windows(2)
+                    .all(|two| two[0].number < two[1].number)
+            );
+            entries.extend(page.entries.into_iter().map(|it| it.entry));
+            after = page.after;
+            if !page.is_more {
+                break;
+            }
+        }
+        let of = |entry: audit::Entry| {
+            let Act::Changed(Changed { task, from, to, .. }) = entry.act else {
+                panic!("{entry:?}")
+            };
+            let tenant = entry.tenant.unwrap();
+            (TaskKey { tenant, id: task }, from, to)
+        };
+        let entries: Vec<_> = entries.into_iter().map(of).collect();
+        assert_eq!(entries, self.audit);
+    }
+
+    async fn submit(
+        &mut self,
+        tenant: bool,
+        (key, name): (Option<u8>, Option<u8>),
+        (arguments, answered): (u8, bool),
+    ) {
         let tenant: TenantId = if tenant { "a" } else { "ab" }
             .to_owned()
             .try_into()
@@ -301,6 +385,12 @@ impl World {
         let spec = Spec {
             key: key.map(|key| key.to_string().into()),
             arguments: Digest::of(&bytes),
+            name: name.map(|name| name.to_string().into()),
+            component: if answered {
+                Spec::HOST
+            } else {
+                Digest::of(b"component")
+            },
             ..spec(&tenant, self.now)
         };
         let id = TaskId::random();
@@ -309,6 +399,7 @@ impl World {
             id,
             spec: spec.clone(),
             arguments,
+            answered: answered.then(|| bytes.clone()),
         };
         let result = self.store().submit(new).await;
         let holder = key.and_then(|key| self.keys.get(&(tenant.clone(), key)));
@@ -319,13 +410,29 @@ impl World {
             Some((holder, _)) => {
                 assert!(matches!(result, Err(Refused::KeyReused { task }) if task == *holder));
             }
+            None if name.is_some_and(|name| self.names.contains_key(&(tenant.clone(), name))) => {
+                let holder = &self.names[&(tenant, name.unwrap())];
+                assert!(matches!(result, Err(Refused::NameTaken(task)) if task == *holder));
+            }
             None => {
-                let record = Record::accepted(id, spec);
+                let record = if answered {
+                    Record::answered(id, spec)
+                } else {
+                    Record::accepted(id, spec)
+                };
                 assert!(matches!(result, Ok(Submitted::New(it)) if *it == record));
                 let task = record.key();
+                self.names
+                    .extend(name.map(|name| ((tenant.clone(), name), task.clone())));
+                self.audit.push((task.clone(), None, record.status()));
                 self.keys
                     .extend(key.map(|key| ((tenant, key), task.clone())));
-                self.tasks.insert(task, Modelled::new(record, bytes));
+                let output = answered.then(|| bytes.clone());
+                let modelled = Modelled {
+                    output,
+                    ..Modelled::new(record, bytes)
+                };
+                self.tasks.insert(task, modelled);
             }
         }
     }
@@ -334,9 +441,23 @@ impl World {
         let modelled = self.tasks.get_mut(task).unwrap();
         let change = change_of(modelled, what, stale, Timestamp(self.now));
         let expected = task::apply(&modelled.record, &change);
+        let is_asked = matches!(
+            change.event,
+            Event::Stop { .. }
+                | Event::WaitOver(WaitOver::Answered { .. })
+                | Event::ClientSaved { .. }
+                | Event::Restored { .. }
+        );
         let result = self.store.as_ref().unwrap().change(task, change).await;
         match expected {
             Ok(applied) => {
+                let (from, to) = (&modelled.record, &applied.record);
+                if is_asked || from.status() != to.status() {
+                    let entry = (task.clone(), Some(from.status()), to.status());
+                    self.audit.push(entry);
+                }
+                *self.fuel.entry(task.tenant.clone()).or_default() +=
+                    to.usage.fuel - from.usage.fuel;
                 modelled.take(applied);
                 assert_eq!(*result.unwrap(), modelled.record);
             }
@@ -368,6 +489,9 @@ impl World {
             ..Change::by_host(Timestamp(self.now), Event::Forked { child: id })
         };
         parent.take(task::apply(&parent.record, &forked).unwrap());
+        let status = parent.record.status();
+        self.audit.push((task.clone(), Some(status), status));
+        self.audit.push((child.key(), None, child.status()));
         let kept = |id: &CheckpointId| child.marks.iter().any(|mark| mark.id == *id);
         let checkpoints = parent.checkpoints.clone().into_iter();
         let rows = parent
@@ -394,6 +518,7 @@ impl World {
         if modelled.record.state.is_terminal() {
             return;
         }
+        self.is_logged = true;
         match entry {
             Entry::Progress { done, .. } => {
                 modelled.most = Some(modelled.most.map_or(done, |most| most.max(done)));
@@ -414,6 +539,7 @@ impl World {
         }
         self.tasks.remove(task);
         self.keys.retain(|_, holder| holder != task);
+        self.names.retain(|_, holder| holder != task);
         let store = self.store();
         assert!(store.get(task).await.unwrap().is_none());
         assert!(store.events(task, 0, 10).await.unwrap().is_empty());
@@ -439,6 +565,16 @@ impl World {
                 self.check_list(&tenant.to_owned().try_into().unwrap(), statuses)
                     .await;
             }
+        }
+        for tenant in tenants() {
+            let used = self.store().used(&tenant, Timestamp(self.now));
+            assert_eq!(used.fuel, self.fuel.get(&tenant).copied().unwrap_or(0));
+        }
+        self.check_audit().await;
+        for ((tenant, name), task) in &self.names {
+            let owner = spec(tenant, 0).owner;
+            let named = self.store().named(&owner, &name.to_string()).await;
+            assert_eq!(named.unwrap().as_ref(), Some(task));
         }
         let newest = self.tasks.values().map(|it| it.record.updated).max();
         assert!(newest <= Some(self.store().newest()) || newest.is_none());
@@ -566,7 +702,12 @@ fn spec(tenant: &TenantId, now: u64) -> Spec {
         policy: Policy::Auto,
         created: Timestamp(now),
         forked_from: None,
+        name: None,
     }
+}
+
+fn tenants() -> [TenantId; 2] {
+    ["a", "ab"].map(|tenant| tenant.to_owned().try_into().unwrap())
 }
 
 fn place_of(record: &Record, at: Index) -> CheckpointId {
@@ -722,13 +863,12 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut world = World::new();
-            world.submit(true, None, 0).await;
+            world.submit(true, (None, None), (0, false)).await;
             for op in ops {
                 world.run(op).await;
             }
-            world.check_all().await;
-            world.open();
-            world.check_all().await;
+            world.reopen().await;
+            world.remove_all().await;
         });
     }
 }

@@ -1,6 +1,6 @@
 //! What Stepwell's limits cost a guest that computes.
 //!
-//! A loop, recursion and SHA-256, called by way of [`Runtime::call`], with fuel counted and the
+//! A loop, recursion of two kinds and SHA-256, called by way of [`Runtime::call`], with fuel counted and the
 //! epoch ticking, against the same component in bare wasmtime: the same configuration of the
 //! compiler, but neither fuel nor epoch, and nobody in between. Both make a fresh instance for each
 //! call, which takes microseconds where the work takes a tenth of a second. What is stated besides
@@ -39,7 +39,7 @@ struct Kernel {
 
 /// The work, and how much longer it may take for being limited: counting costs a loop next to
 /// nothing, and a call, which looks at fuel and epoch each time, far more.
-fn kernels(scale: &Scale) -> [Kernel; 3] {
+fn kernels(scale: &Scale) -> [Kernel; 4] {
     let size = |full, part| scale.of(full, part) as u64;
     [
         Kernel {
@@ -50,10 +50,17 @@ fn kernels(scale: &Scale) -> [Kernel; 3] {
             ratio_max: 1.05,
         },
         Kernel {
-            what: "recursion",
+            what: "recursion, half of which is compiled to a loop",
             tool: "fibonacci",
             native: kernels::fibonacci,
             size: if scale.is_quick { 30 } else { 35 },
+            ratio_max: 1.35,
+        },
+        Kernel {
+            what: "recursion",
+            tool: "tree",
+            native: kernels::tree,
+            size: if scale.is_quick { 18 } else { 23 },
             ratio_max: 1.35,
         },
         Kernel {

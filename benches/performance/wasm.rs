@@ -10,8 +10,8 @@ use std::time::Duration;
 use stepwell::limit::{self, Limits, Name};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
-    Config, Engine, OperatorCost, PoolingAllocationConfig, Store, StoreLimits, StoreLimitsBuilder,
-    VariableOperatorCost,
+    Config, Enabled, Engine, OperatorCost, PoolingAllocationConfig, Store, StoreLimits,
+    StoreLimitsBuilder, VariableOperatorCost,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -159,7 +159,8 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(most(Name::TableElements) as usize)
         .linear_memory_keep_resident(1_280 << 10)
         .table_keep_resident(16 << 10)
-        .async_stack_keep_resident(64 << 10);
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

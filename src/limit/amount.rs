@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::Unit;
+
 /// A text that is no amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {what}: write {example}")]
@@ -28,6 +30,14 @@ const SIZES: &[(&str, u64)] = &[
     ("", 1),
 ];
 
+const COUNTS: &[(&str, u64)] = &[
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+    ("", 1),
+];
+
 const DURATIONS: &[(&str, u64)] = &[
     ("ms", 1),
     ("s", 1_000),
@@ -35,6 +45,26 @@ const DURATIONS: &[(&str, u64)] = &[
     ("h", 3_600_000),
     ("d", 86_400_000),
 ];
+
+impl Unit {
+    /// The amount that a person wrote.
+    pub fn parse(self, text: &str) -> Result<u64, InvalidAmount> {
+        match self {
+            Self::Bytes => text.parse::<Size>().map(|size| size.0),
+            Self::Millis => parse_duration(text).map(crate::clock::millis),
+            Self::Fuel | Self::Count => parse_count(text),
+        }
+    }
+
+    /// The amount for people.
+    pub fn format(self, amount: u64) -> String {
+        match self {
+            Self::Bytes => Size(amount).to_string(),
+            Self::Millis => format_duration(amount),
+            Self::Fuel | Self::Count => format_count(amount),
+        }
+    }
+}
 
 impl FromStr for Size {
     type Err = InvalidAmount;
@@ -66,6 +96,28 @@ impl fmt::Display for Size {
             None => write!(f, "{} B", self.0),
         }
     }
+}
+
+/// The number that `text` says, in thousands and more where it ends so: `5G`, `1_000`.
+pub fn parse_count(text: &str) -> Result<u64, InvalidAmount> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '_')
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let factor = COUNTS.iter().find(|(name, _)| *name == unit);
+    factor
+        .and_then(|(_, factor)| {
+            digits
+                .replace('_', "")
+                .parse::<u64>()
+                .ok()?
+                .checked_mul(*factor)
+        })
+        .ok_or_else(|| InvalidAmount {
+            text: text.into(),
+            what: "a number",
+            example: "a whole number, or one with k, M, G or T, like 5G",
+        })
 }
 
 /// The duration that `text` says in days, hours, minutes, seconds and milliseconds: `90s`, `1h30m`.
@@ -144,6 +196,19 @@ fn split(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts() {
+        let check = |text: &str, expect: Option<u64>| {
+            assert_eq!(parse_count(text).ok(), expect, "{text}");
+        };
+        check("0", Some(0));
+        check("5G", Some(5_000_000_000));
+        check("1_000", Some(1_000));
+        for bad in ["", "G", "-1", "1.5G", "x", "99999999999G", "_"] {
+            check(bad, None);
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -50,6 +50,11 @@ impl Shelf {
         })
     }
 
+    /// A secret for one purpose.
+    pub(super) fn secret(&self, purpose: &[u8]) -> [u8; 32] {
+        self.key.derive(purpose)
+    }
+
     /// The bytes of a component, as they were added.
     pub(super) fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, Error> {
         let read = read(&self.components, &component_name(digest));
@@ -155,9 +160,10 @@ fn compiled_name(digest: &Digest, version: &str) -> String {
     format!("{digest}-{version}")
 }
 
-/// What a seal holds for: the form of one component, made by one version.
+/// What a seal holds for: the form of one component, made by one version. The number is that of the
+/// seal itself: with another than it was made with it does not hold.
 fn context(digest: &Digest, version: &str) -> Vec<u8> {
-    Digest::of_parts(&[b"stepwell.compiled/1", &digest.0, version.as_bytes()])
+    Digest::of_parts(&[b"stepwell.compiled/2", &digest.0, version.as_bytes()])
         .0
         .to_vec()
 }

@@ -48,6 +48,12 @@ pub(super) enum Class {
     New,
 }
 
+/// The part of all places that is kept for tenants with few in line.
+const RESERVE: usize = 10;
+
+/// Up to which part of all places a tenant has few in line.
+const FEW: usize = 1_000;
+
 /// What all guests together may hold.
 #[derive(Clone, Copy)]
 #[expect(
@@ -166,15 +172,17 @@ impl Admission {
     pub(super) fn place(&self, tenant: &TenantId) -> Result<Place, Full> {
         let max = self.0.tenants.share(tenant).queued_max;
         let mut state = self.0.state();
-        if state.all.queued >= self.0.caps.queued_max {
-            return Err(Full::All(state.all.queued));
+        let (all, own) = (state.all.queued, state.of(tenant).queued);
+        if all >= self.0.caps.queued_max_for(own) {
+            let (queued, max) = (all, self.0.caps.queued_max);
+            return Err(Full::All { queued, max });
         }
-        let line = state.lines.entry(tenant.clone()).or_default();
-        if line.held.queued >= max {
-            return Err(Full::Tenant(line.held.queued));
+        if own >= max {
+            return Err(Full::Tenant { queued: own, max });
         }
-        line.held.queued += 1;
         state.all.queued += 1;
+        let line = state.lines.entry(tenant.clone()).or_default();
+        line.held.queued += 1;
         Ok(Place(Some((self.0.clone(), tenant.clone()))))
     }
 
@@ -209,7 +217,8 @@ impl Admission {
     pub(super) fn slot(&self, asker: Asker<'_>) -> Option<Slot> {
         let mut state = self.0.state();
         let tenant = &asker.owner.tenant;
-        let is_free = state.all.has_room(asker.memory, self.0.caps.of_all())
+        let is_free = !state.is_closed
+            && state.all.has_room(asker.memory, self.0.caps.of_all())
             && !state
                 .lines
                 .iter()
@@ -280,7 +289,8 @@ impl Admission {
         }
     }
 
-    /// Sends everybody away who waits.
+    /// Sends everybody away who waits, and gives out no slot any more. A task that waits is in the
+    /// store as well, and stays there.
     pub(super) fn close(&self) {
         let mut state = self.0.state();
         state.is_closed = true;
@@ -306,11 +316,7 @@ impl Admission {
 
     /// What `tenant` holds.
     pub(super) fn of(&self, tenant: &TenantId) -> Held {
-        let state = self.0.state();
-        state
-            .lines
-            .get(tenant)
-            .map_or_else(Held::default, |line| line.held)
+        self.0.state().of(tenant)
     }
 
     /// The linear memory that all loaded guests use.
@@ -351,9 +357,27 @@ impl Caps {
     fn of_all(&self) -> (usize, u64) {
         (self.running_max, self.memory_max)
     }
+
+    /// The most that may be in all lines for a tenant to line up that has `own` there. The last of
+    /// the places are for those with few, so that no two or three tenants with long lines keep
+    /// everybody else out.
+    fn queued_max_for(&self, own: usize) -> usize {
+        let has_few = own < (self.queued_max / FEW).max(1);
+        let kept = if has_few {
+            0
+        } else {
+            self.queued_max / RESERVE
+        };
+        self.queued_max - kept
+    }
 }
 
 impl State {
+    fn of(&self, tenant: &TenantId) -> Held {
+        let line = self.lines.get(tenant);
+        line.map_or_else(Held::default, |line| line.held)
+    }
+
     /// Takes the first of `tenant`, and gives it a slot.
     fn take(&mut self, desk: &Arc<Desk>, tenant: &TenantId) -> Option<(Ready, Slot)> {
         let line = self.lines.get_mut(tenant)?;
@@ -401,9 +425,9 @@ impl State {
 /// Why there is no place in the line.
 pub(super) enum Full {
     /// So many of this tenant wait already.
-    Tenant(usize),
+    Tenant { queued: usize, max: usize },
     /// So many of all tenants do.
-    All(usize),
+    All { queued: usize, max: usize },
 }
 
 /// A place in the line, taken before a task is accepted. Dropping it gives it back.

@@ -20,6 +20,8 @@ pub enum Answer {
     Decline,
     /// The owner dismissed the question.
     Cancel,
+    /// Nobody can be asked.
+    Unavailable,
 }
 
 impl Answer {
@@ -47,6 +49,7 @@ impl Answer {
             Self::Accept(value) => Reply::Accept(value.to_string()),
             Self::Decline => Reply::Decline,
             Self::Cancel => Reply::Cancel,
+            Self::Unavailable => Reply::Unavailable,
         })
     }
 }

@@ -4,18 +4,21 @@
 //! the guest is told here is on disk.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Answer as OwnersAnswer;
 use super::link::{Link, failed};
+use super::watches::Progress;
 use crate::clock::Timestamp;
-use crate::id::Digest;
+use crate::id::{CheckpointId, Digest, TaskKey};
 use crate::limit::MESSAGE_BYTES_MAX;
 use crate::sandbox::{Answer, Asked, Durable, End, Entry, Info, Loaded, Reply, StopRequest};
+use crate::store::{self, Store};
 use crate::task::{
-    Attempt, Begin, Entry as Logged, Event, Failure, Kind, Record, Row, RowKind, Save, Source,
-    StepKey, Wait, Waited,
+    Attempt, Begin, Checkpoint, Entry as Logged, Event, Failure, Kind, Once, Record, Row, RowKind,
+    Save, Source, StepKey, Wait, Waited,
 };
 use crate::text;
 use crate::tool;
@@ -59,20 +62,12 @@ impl Boundary {
             Begin::Stop => return Ok(Err(self.told(&record))),
             Begin::Suspend => return Err(self.suspend().await),
             Begin::InDoubt { once } => {
+                let key = once.key.clone();
                 let earlier = match once.completed {
-                    true => self.stored(
-                        self.link
-                            .shared
-                            .store
-                            .once_output(&self.link.key, &once)
-                            .await,
-                    )?,
+                    true => self.once_output(once).await?,
                     false => None,
                 };
-                Entry::InDoubt {
-                    key: once.key,
-                    earlier,
-                }
+                Entry::InDoubt { key, earlier }
             }
             Begin::Run { key, write } => {
                 self.link.raise();
@@ -106,18 +101,17 @@ impl Boundary {
         let record = self.link.record();
         let newest = record.client.or(record.start);
         let Some(id) = newest else { return Ok(None) };
-        let store = &self.link.shared.store;
         let mut loaded = Loaded {
             id: id.to_string(),
             state: None,
             client: None,
         };
         if let Some(start) = record.start {
-            let saved = self.stored(store.checkpoint(&self.link.key, start).await)?;
+            let saved = self.saved(start).await?;
             loaded.state = saved.map(|checkpoint| checkpoint.state);
         }
         if let Some(client) = record.client {
-            let saved = self.stored(store.checkpoint(&self.link.key, client).await)?;
+            let saved = self.saved(client).await?;
             let text = saved.map(|saved| String::from_utf8_lossy(&saved.state).into_owned());
             loaded.client = text.map(Arc::from);
         }
@@ -295,11 +289,33 @@ impl Boundary {
         if let Some(output) = self.outputs.remove(at) {
             return Ok(output);
         }
-        let stored = self.link.shared.store.row_output(&self.link.key, at).await;
-        Ok(self.stored(stored)?.unwrap_or_default())
+        let at = at.clone();
+        let read = self.read(move |store, task| async move { store.row_output(&task, &at).await });
+        Ok(read.await?.unwrap_or_default())
     }
 
-    fn stored<T>(&self, read: Result<T, crate::store::Error>) -> Result<T, End> {
+    async fn once_output(&self, once: Once) -> Result<Option<Arc<[u8]>>, End> {
+        self.read(|store, task| async move { store.once_output(&task, &once).await })
+            .await
+    }
+
+    async fn saved(&self, id: CheckpointId) -> Result<Option<Checkpoint>, End> {
+        self.read(move |store, task| async move { store.checkpoint(&task, id).await })
+            .await
+    }
+
+    /// Reads on the threads that serve: where guests are polled it would wait for the files of
+    /// other guests, and those who serve for it, since the store reads only so much at once.
+    async fn read<T, F>(&self, read: impl FnOnce(Store, TaskKey) -> F) -> Result<T, End>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, store::Error>> + Send + 'static,
+    {
+        let shared = &self.link.shared;
+        let reading = read(shared.store.clone(), self.link.key.clone());
+        let reading = shared.serving.spawn(reading);
+        // It is never cancelled, so it panicked, or the process is about to end.
+        let read = reading.await.map_err(|_| End::Lost)?;
         read.map_err(|error| {
             tracing::error!(task = %self.link.key, %error, "the journal can't be read");
             failed(Failure::new(Kind::Host, "the journal can't be read"))
@@ -336,6 +352,19 @@ impl Durable for Boundary {
 
     fn report(&mut self, done: f64, total: Option<f64>, message: String) {
         let entry = progress(&mut self.done, (done, total), &message);
+        if let Logged::Progress {
+            done,
+            total,
+            message,
+        } = &entry
+        {
+            let progress = Progress {
+                done: *done,
+                total: *total,
+                message: message.clone(),
+            };
+            self.link.shared.watches.report(&self.link.key, progress);
+        }
         self.log(entry);
     }
 

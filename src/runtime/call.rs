@@ -1,7 +1,8 @@
 //! Calls of which nothing is kept: the policy `never`.
 //!
 //! `begin` always runs and `complete` keeps nothing; what needs a journal is denied. Such a call
-//! takes a slot like any other guest, and is held to the same limits.
+//! takes a slot like any other guest, and is held to the same limits. It can't be gone on with, so a
+//! drain lets it come to its end, and cuts it off when its patience does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use super::admission::{Admission, Asker, Class, Ready, Slot};
 use super::attempt::check_output;
 use super::boundary::{STAY_MAX, progress};
+use super::budget::Charge;
 use super::executor::{CpuTime, Lost};
 use super::submit::Checked;
 use super::supervisor::Message;
@@ -40,6 +42,16 @@ impl Runtime {
         request: Request,
         listen: impl Fn(Logged) + Send + 'static,
     ) -> Result<Called, Error> {
+        let owner = request.owner.clone();
+        let called = self.call_checked(request, listen).await;
+        self.0.noted((&owner, "call"), None, called)
+    }
+
+    async fn call_checked(
+        &self,
+        request: Request,
+        listen: impl Fn(Logged) + Send + 'static,
+    ) -> Result<Called, Error> {
         let shared = &self.0;
         let Checked {
             registered,
@@ -57,6 +69,9 @@ impl Runtime {
             limits: spec.limits.clone(),
         };
         let slot = shared.slot(asker).await?;
+        // First this: a drain that is not seen after it waits for the guest.
+        let tracked = shared.tracker.token();
+        self.check_open()?;
         let meter = Arc::new(Meter::new(&spec.limits, &Usage::default()));
         slot.metered(meter.clone());
         let begun = shared.clock.now();
@@ -74,11 +89,12 @@ impl Runtime {
         let guest = shared
             .sandbox
             .attempt(component, call, meter.clone(), Box::new(nothing));
-        // One that is cut off keeps its slot until it is gone, however late that is noticed.
-        let guest = async move {
-            let _slot = slot;
-            guest.await
+        let charge = Charge {
+            shared: shared.clone(),
+            tenant: spec.owner.tenant.clone(),
+            meter: meter.clone(),
         };
+        let guest = until_cut_off(shared.clone(), (charge, slot, tracked), guest);
         let cpu = CpuTime::default();
         let guest = shared.spawn_guest(&spec.owner, cpu.clone(), guest);
         let result = tokio::select! {
@@ -102,14 +118,34 @@ impl Runtime {
     }
 }
 
-fn returned(ended: Result<Ending, Lost>) -> Result<Output, Failure> {
+/// A guest, or nothing where it is cut off by the end of the runtime: that is its own business, since
+/// nobody has to poll the caller's side. However late that is noticed, it holds what it has until it
+/// is gone; and it is charged for before its slot is anybody else's.
+async fn until_cut_off<T>(
+    shared: Arc<Shared>,
+    _held: impl Send,
+    guest: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        ended = guest => Some(ended),
+        _ = shared.cut_off() => None,
+    }
+}
+
+/// What came of a guest; nothing where it was cut off.
+fn returned(ended: Result<Option<Ending>, Lost>) -> Result<Output, Failure> {
     match ended {
-        Ok(Ending::Returned(output)) => Ok(output),
-        Ok(Ending::Error(error)) => Err(error.into_failure()),
-        Ok(Ending::Failed(failure) | Ending::Ended(End::Failed(failure))) => Err(failure),
-        Ok(Ending::Ended(End::Suspended | End::Lost)) | Err(Lost) => Err(Failure::new(
+        Ok(Some(Ending::Returned(output))) => Ok(output),
+        Ok(Some(Ending::Error(error))) => Err(error.into_failure()),
+        Ok(Some(Ending::Failed(failure) | Ending::Ended(End::Failed(failure)))) => Err(failure),
+        Ok(Some(Ending::Ended(End::Suspended | End::Lost))) | Err(Lost) => Err(Failure::new(
             Kind::Host,
             "the host failed while it ran the component",
+        )),
+        Ok(None) => Err(Failure::new(
+            Kind::Host,
+            "the runtime ended while the tool was at work, and cut it off",
         )),
     }
 }
@@ -130,7 +166,7 @@ impl Shared {
         let ready = Ready::Call(in_line.call, asked);
         self.admission.push(Class::New, ready, asker, Some(place));
         self.tell(Message::Look);
-        slot.await.map_err(|_| Error::Draining)
+        slot.await.map_err(|_| self.gone())
     }
 }
 

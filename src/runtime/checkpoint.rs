@@ -85,6 +85,16 @@ impl Runtime {
         by: &Principal,
         state: &Value,
     ) -> Result<CheckpointId, Error> {
+        let saved = self.save(task, by, state).await;
+        self.0.noted((by, "checkpoint"), Some(task), saved)
+    }
+
+    async fn save(
+        &self,
+        task: &TaskKey,
+        by: &Principal,
+        state: &Value,
+    ) -> Result<CheckpointId, Error> {
         let record = self.record(task).await?;
         let state = state.to_string();
         let (used, max) = (state.len() as u64, record.spec.limits.checkpoint);
@@ -125,13 +135,23 @@ impl Runtime {
         by: &Principal,
         checkpoint: CheckpointId,
     ) -> Result<Restored, Error> {
+        let restored = self.go_back(task, by, checkpoint).await;
+        self.0.noted((by, "restore"), Some(task), restored)
+    }
+
+    async fn go_back(
+        &self,
+        task: &TaskKey,
+        by: &Principal,
+        checkpoint: CheckpointId,
+    ) -> Result<Restored, Error> {
         let mut paused_here = false;
         loop {
             let record = self.record(task).await?;
             let state = self.state(&record, checkpoint).await?;
             match record.check_restore(checkpoint) {
                 Ok(()) => {}
-                Err(reason @ (Illegal::Ended(_) | Illegal::CleanUp(_))) => {
+                Err(reason @ (Illegal::Ended(_) | Illegal::CleanUp(_) | Illegal::Answered)) => {
                     let not_resumed = Some(reason);
                     return Ok(Restored {
                         record,
@@ -142,7 +162,7 @@ impl Runtime {
                 Err(illegal) => return Err(illegal.into()),
             }
             if record.status() == Status::Running {
-                paused_here = match self.pause(task, by).await {
+                paused_here = match self.take_aside(task, by).await {
                     Ok(record) => record.status() == Status::Paused,
                     // It came to its end first: the next look says so.
                     Err(Error::Illegal(Illegal::Ended(_))) => continue,
@@ -186,15 +206,30 @@ impl Runtime {
         at: Option<CheckpointId>,
         limits: Option<Limits>,
     ) -> Result<Arc<Record>, Error> {
+        let forked = self.accept_fork(task, by, (at, limits)).await;
+        self.0.noted((by, "fork"), Some(task), forked)
+    }
+
+    async fn accept_fork(
+        &self,
+        task: &TaskKey,
+        by: &Principal,
+        (at, limits): (Option<CheckpointId>, Option<Limits>),
+    ) -> Result<Arc<Record>, Error> {
         let parent = self.record(task).await?;
         let limits = limits.unwrap_or_else(|| parent.spec.limits.clone());
         self.0.check_limits(&limits, &by.tenant)?;
+        if parent.spec.is_of_host() {
+            return Err(Illegal::Answered.into());
+        }
         // A component is kept while a live task needs it: the parent may be long gone.
         self.check_open()?;
+        self.0.check_budget(&by.tenant)?;
         self.tool(parent.spec.component, &parent.spec.tool).await?;
         let spec = Spec {
             owner: by.clone(),
             key: None,
+            name: None,
             limits,
             created: self.0.clock.now(),
             ..Spec::clone(&parent.spec)

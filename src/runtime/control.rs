@@ -49,6 +49,16 @@ impl Runtime {
     /// Records a cancel. When this returns it is durable, and the task will end `cancelled`,
     /// whatever happens; [`Runtime::wait`] waits for that.
     pub async fn cancel(&self, task: &TaskKey, cancel: Cancellation) -> Result<Arc<Record>, Error> {
+        let by = cancel.by.clone();
+        let cancelled = self.record_cancel(task, cancel).await;
+        self.0.noted((&by, "cancel"), Some(task), cancelled)
+    }
+
+    async fn record_cancel(
+        &self,
+        task: &TaskKey,
+        cancel: Cancellation,
+    ) -> Result<Arc<Record>, Error> {
         let record = self.record(task).await?;
         let wanted = cancel.grace.map_or(record.spec.limits.grace, millis);
         let grace = self.0.grace(wanted);
@@ -85,6 +95,16 @@ impl Runtime {
 
     /// Pauses a task. One that is running leaves at its next boundary, and this waits for that.
     pub async fn pause(&self, task: &TaskKey, by: &Principal) -> Result<Arc<Record>, Error> {
+        let paused = self.take_aside(task, by).await;
+        self.0.noted((by, "pause"), Some(task), paused)
+    }
+
+    /// As [`Self::pause`], where it is a part of something else.
+    pub(super) async fn take_aside(
+        &self,
+        task: &TaskKey,
+        by: &Principal,
+    ) -> Result<Arc<Record>, Error> {
         let mut watch = self.follow(task, Interest::News).await?;
         let mut loads = self.0.loads.subscribe();
         // Held without a break: a guest that comes to a boundary in between would go on.
@@ -123,7 +143,8 @@ impl Runtime {
 
     /// Goes on with a paused task: where it waited, it waits on.
     pub async fn resume(&self, task: &TaskKey, by: &Principal) -> Result<Arc<Record>, Error> {
-        self.request(task, by, Event::Resume).await
+        let resumed = self.request(task, by, Event::Resume).await;
+        self.0.noted((by, "resume"), Some(task), resumed)
     }
 
     /// Answers a question. The first valid answer wins; it is durable when this returns.
@@ -133,6 +154,16 @@ impl Runtime {
         by: &Principal,
         key: &str,
         answer: &Answer,
+    ) -> Result<Arc<Record>, Error> {
+        let answered = self.record_answer(task, by, (key, answer)).await;
+        self.0.noted((by, "answer"), Some(task), answered)
+    }
+
+    async fn record_answer(
+        &self,
+        task: &TaskKey,
+        by: &Principal,
+        (key, answer): (&str, &Answer),
     ) -> Result<Arc<Record>, Error> {
         let record = self.record(task).await?;
         let no_question = || Illegal::NoQuestion(key.into());
@@ -154,28 +185,35 @@ impl Runtime {
         self.request(task, by, Event::WaitOver(over)).await
     }
 
-    /// Waits for the task's end.
+    /// Waits for the task's end. Where the runtime is about to end, only that of a task at work is
+    /// waited for: the others have none before the next start.
     pub async fn wait(&self, task: &TaskKey) -> Result<Arc<Record>, Error> {
-        self.wait_by(task, Interest::News, |record| record.state.is_terminal())
-            .await
+        let mut watch = self.follow(task, Interest::News).await?;
+        let mut draining = self.0.draining.subscribe();
+        loop {
+            let is_draining = *draining.borrow_and_update();
+            let record = watch.borrow_and_update().clone();
+            match record {
+                Some(record) if record.state.is_terminal() => return Ok(record),
+                Some(record) if is_draining && record.status() != Status::Running => {
+                    return Err(Error::Draining);
+                }
+                _ => {}
+            }
+            tokio::select! {
+                changed = watch.changed() => changed.map_err(|_| self.0.gone())?,
+                _ = draining.changed() => {}
+            }
+        }
     }
 
     /// Waits until the task's record is as `is` wants it.
     pub async fn wait_for(
         &self,
         task: &TaskKey,
-        is: impl FnMut(&Record) -> bool,
-    ) -> Result<Arc<Record>, Error> {
-        self.wait_by(task, Interest::All, is).await
-    }
-
-    async fn wait_by(
-        &self,
-        task: &TaskKey,
-        interest: Interest,
         mut is: impl FnMut(&Record) -> bool,
     ) -> Result<Arc<Record>, Error> {
-        let mut watch = self.follow(task, interest).await?;
+        let mut watch = self.follow(task, Interest::All).await?;
         let found = watch.wait_for(|record| record.as_ref().is_some_and(|record| is(record)));
         let found = found.await.ok().and_then(|record| record.clone());
         found.ok_or_else(|| self.0.gone())

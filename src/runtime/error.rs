@@ -1,6 +1,7 @@
 //! Why a request was not carried out.
 
-use super::CannotGrant;
+use super::{CannotGrant, Contradiction};
+use crate::clock::Timestamp;
 use crate::id::TaskKey;
 use crate::limit::Unenforceable;
 use crate::task::{CannotFork, Illegal};
@@ -11,21 +12,45 @@ use crate::{registry, sandbox, store};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The queue is full. Try again later.
-    #[error("{queued} tasks are queued already; try again later")]
+    /// The queue is full, or as full as it may be for a tenant that has many in it. Try again later.
+    #[error(
+        "{queued} tasks are queued already (`queued_max` is {max}, its last tenth for tenants with \
+         few); try again later"
+    )]
     Busy {
         /// How many wait.
         queued: usize,
+        /// How many may.
+        max: usize,
     },
     /// The tenant's queue is full. Try again later.
-    #[error("{queued} tasks of this tenant are queued already; try again later")]
+    #[error(
+        "{queued} tasks of this tenant are queued already (its `queued_max` is {max}); try again \
+         later"
+    )]
     TenantBusy {
         /// How many of the tenant's wait.
         queued: usize,
+        /// How many may.
+        max: usize,
+    },
+    /// The tenant is past a cap of what it may use or have kept. Wait until the cap is reset, or until
+    /// something that is kept goes.
+    #[error("the tenant is past its {cap}: {used} of {max}{}", anew(.resets.as_ref()))]
+    TenantOverBudget {
+        /// Which: `fuel_per_day` or `stored_max`.
+        cap: &'static str,
+        /// How much is used.
+        used: u64,
+        /// How much may be.
+        max: u64,
+        /// When it begins anew, if it does by itself.
+        resets: Option<Timestamp>,
     },
     /// The task may use more memory than its tenant, or the process, may load at once.
     #[error(
-        "the memory limit of {memory} bytes is past the {max} that the tenant may load at once"
+        "the memory limit of {memory} bytes is past the {max} that the tenant may load at once \
+         (`memory_max`)"
     )]
     NoRoom {
         /// The task's limit.
@@ -48,6 +73,28 @@ pub enum Error {
     /// The idempotency key belongs to a task with other arguments.
     #[error("the idempotency key was used with other arguments, for task {}", .0.id)]
     KeyReused(TaskKey),
+    /// Another task of the same principal has that name.
+    #[error("there is a task of that name already: {}", .0.id)]
+    NameTaken(TaskKey),
+    /// A note, its kind or its name, or a task's name, is none.
+    #[error("a note can't be kept so: {rule}")]
+    InvalidNote {
+        /// What holds for it.
+        rule: &'static str,
+    },
+    /// The principal keeps too much already: remove something, or wait until it expires.
+    #[error("{what}: {used}, and at most {max} are kept")]
+    TooMuchNoted {
+        /// Of what.
+        what: &'static str,
+        /// How much there would be.
+        used: u64,
+        /// How much there may be.
+        max: u64,
+    },
+    /// What the configuration says of the tool contradicts what the tool says.
+    #[error(transparent)]
+    Policy(#[from] Contradiction),
     /// The tool keeps nothing, so it takes no idempotency key.
     #[error("the tool `{0}` keeps nothing of its calls, so it takes no idempotency key")]
     KeyNotKept(String),
@@ -84,6 +131,16 @@ pub enum Error {
         /// How many there may be.
         max: u64,
     },
+    /// With a setting like this nothing would ever run.
+    #[error("the setting `{name}` is {value}, and must be at least {least}")]
+    Setting {
+        /// What it is called.
+        name: String,
+        /// What it is.
+        value: u64,
+        /// The least that is allowed.
+        least: u64,
+    },
     /// A limit can't be enforced.
     #[error(transparent)]
     Limit(#[from] Unenforceable),
@@ -118,9 +175,60 @@ impl From<store::Refused> for Error {
             store::Refused::KeyReused { task } | store::Refused::Taken(task) => {
                 Self::KeyReused(task)
             }
+            store::Refused::NameTaken(task) => Self::NameTaken(task),
+            store::Refused::InvalidNote { rule } => Self::InvalidNote { rule },
+            store::Refused::TooMuchNoted { what, used, max } => {
+                Self::TooMuchNoted { what, used, max }
+            }
             store::Refused::Store(error) => Self::Store(error),
         }
     }
+}
+
+impl Error {
+    /// A stable word for it: in the audit, in logs, and wherever programs read.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::TenantBusy { .. } => "tenant-busy",
+            Self::TenantOverBudget { .. } => "tenant-over-budget",
+            Self::NoRoom { .. } => "no-room",
+            Self::Draining => "draining",
+            Self::Unknown(_) => "unknown-task",
+            Self::Illegal(Illegal::NoCheckpoint(_))
+            | Self::CannotFork(CannotFork::Illegal(Illegal::NoCheckpoint(_))) => "no-checkpoint",
+            Self::Illegal(Illegal::NoQuestion(_)) => "no-question",
+            Self::Illegal(_) => "not-now",
+            Self::CannotFork(_) => "cannot-fork",
+            Self::KeyReused(_) => "key-reused",
+            Self::NameTaken(_) => "name-taken",
+            Self::InvalidNote { .. } => "invalid-note",
+            Self::TooMuchNoted { .. } => "too-much-noted",
+            Self::Policy(_) => "policy",
+            Self::KeyNotKept(_) | Self::NothingKept(_) => "nothing-kept",
+            Self::InvalidKey => "invalid-key",
+            Self::NoTool { .. } => "no-tool",
+            Self::NoComponent(_) => "no-component",
+            Self::InvalidArguments(_) => "invalid-arguments",
+            Self::InvalidAnswer(_) => "invalid-answer",
+            Self::TooLarge { .. } => "too-large",
+            Self::Limit(_) => "limit",
+            Self::Grant(_) => "grant",
+            Self::Registry(_) => "component",
+            Self::Setting { .. } => "setting",
+            Self::Sandbox(_) | Self::Store(_) | Self::Io { .. } => "host",
+        }
+    }
+
+    /// Whether it is what was asked for that was refused, and not the host that failed.
+    pub(super) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Sandbox(_) | Self::Store(_) | Self::Io { .. })
+    }
+}
+
+/// When a cap begins anew.
+fn anew(at: Option<&Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!("; it begins anew at {at}"))
 }
 
 pub(super) fn list(violations: &[Violation]) -> String {

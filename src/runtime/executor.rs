@@ -17,20 +17,16 @@ use std::thread;
 use std::time::Duration;
 
 use async_task::{Builder, FallibleTask, Runnable, ScheduleInfo, WithInfo};
-use tokio::runtime::Handle;
 
 use crate::clock::{Stopwatch, thread_cpu};
 use crate::id::{Principal, TenantId};
+use context::{Context as Aside, lower_priority};
 use fair::{Account, Fair};
 
+mod context;
 mod fair;
 #[cfg(test)]
 mod tests;
-
-/// How nice the guests' threads are. A serving thread weighs nine times as much then where both
-/// want the same core, and gets it as soon as it has something to do; other programs of the machine
-/// do not starve the guests, as they would at 19.
-const NICE: i32 = 10;
 
 /// The CPU time that a guest has used, shared with whoever asks for it.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +45,10 @@ impl CpuTime {
 }
 
 /// The threads of the guests. When it is dropped, they end after the polls that they are at.
-pub(super) struct Executor(Arc<Shared>);
+pub(super) struct Executor {
+    shared: Arc<Shared>,
+    aside: Aside,
+}
 
 /// A guest at work. Dropping it cuts the guest off: at its next yield, if it is being polled.
 pub(super) struct Running<T> {
@@ -63,13 +62,13 @@ pub(super) struct Running<T> {
 pub(super) struct Lost;
 
 impl Executor {
-    /// Starts `threads` of them, which poll in the context of the tokio runtime that this is called
-    /// in. `preempt` makes those guests yield soon that are being polled.
+    /// Starts `threads` of them. `preempt` makes those guests yield soon that are being polled.
     pub(super) fn new(
         threads: usize,
         preempt: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let executor = Self(Arc::new(Shared {
+        let aside = Aside::new(threads)?;
+        let shared = Arc::new(Shared {
             queue: Mutex::new(Queue {
                 fair: Fair::default(),
                 idle: 0,
@@ -79,11 +78,16 @@ impl Executor {
             ready: Condvar::new(),
             since: Stopwatch::start(),
             preempt: Box::new(preempt),
-        }));
+        });
+        // From here on an error ends the threads that there are.
+        let executor = Self { shared, aside };
         for _ in 0..threads {
-            let (shared, tokio) = (executor.0.clone(), Handle::current());
+            let (shared, tokio) = (executor.shared.clone(), executor.aside.handle().clone());
             let thread = thread::Builder::new().name("stepwell-guest".into());
-            thread.spawn(move || shared.work(&tokio))?;
+            thread.spawn(move || {
+                let _context = tokio.enter();
+                shared.work();
+            })?;
         }
         Ok(executor)
     }
@@ -99,7 +103,7 @@ impl Executor {
         F: Future<Output: Send> + Send + 'static,
     {
         let about = Arc::new(Guest {
-            account: self.0.queue().fair.account(&owner.tenant, weight),
+            account: self.shared.queue().fair.account(&owner.tenant, weight),
             principal: Arc::new(owner.clone()),
             cpu,
             is_cancelled: AtomicBool::new(false),
@@ -108,7 +112,7 @@ impl Executor {
             future: Box::pin(guest),
             guest: about.clone(),
         };
-        let shared = self.0.clone();
+        let shared = self.shared.clone();
         let schedule = WithInfo(move |guest, info| shared.schedule(guest, info));
         let builder = Builder::new().metadata(about.clone());
         let (runnable, task) = builder.spawn(|_| metered, schedule);
@@ -116,28 +120,28 @@ impl Executor {
         Running {
             task: Some(task.fallible()),
             guest: about,
-            shared: self.0.clone(),
+            shared: self.shared.clone(),
         }
     }
 
     /// How much CPU time a tenant has used for its weight: whoever has used less is first.
     pub(super) fn used(&self, tenant: &TenantId) -> u128 {
-        self.0.queue().fair.used(tenant)
+        self.shared.queue().fair.used(tenant)
     }
 
     /// All the CPU time that a tenant has used.
     pub(super) fn cpu(&self, tenant: &TenantId) -> Duration {
-        self.0.queue().fair.cpu(tenant)
+        self.shared.queue().fair.cpu(tenant)
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let mut queue = self.shared.queue();
         queue.is_over = true;
         let ready = queue.fair.drain();
         drop(queue);
-        self.0.ready.notify_all();
+        self.shared.ready.notify_all();
         // Not while the queue is locked: a guest that is dropped may wake another.
         drop(ready);
     }
@@ -236,12 +240,8 @@ impl Shared {
     }
 
     /// One thread's work.
-    fn work(&self, tokio: &Handle) {
-        let _context = tokio.enter();
-        // On Linux a priority is a thread's own.
-        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-            tracing::warn!(%error, "guests run at the priority of the threads that serve");
-        }
+    fn work(&self) {
+        lower_priority();
         let (mut before, mut charge) = (thread_cpu(), None);
         while let Some((account, guest, begun)) = self.next(charge) {
             guest.run();

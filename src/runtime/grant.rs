@@ -9,7 +9,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox;
+use crate::{config, sandbox};
 
 /// A folder of the host, as a guest sees it: `HOST:GUEST`, read-only unless it ends in `:rw`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,8 +27,8 @@ pub struct Grant {
 #[non_exhaustive]
 pub enum CannotGrant {
     /// The text is none.
-    #[error("`{0}` is not a folder grant: write HOST:GUEST, HOST:GUEST:ro or HOST:GUEST:rw")]
-    Syntax(String),
+    #[error(transparent)]
+    Syntax(#[from] config::InvalidDir),
     /// Two folders for one place.
     #[error("two folders are granted as `{0}`: give each a path of its own")]
     Twice(String),
@@ -46,18 +46,22 @@ impl FromStr for Grant {
     type Err = CannotGrant;
 
     fn from_str(text: &str) -> Result<Self, CannotGrant> {
-        let (paths, writable) = match text.rsplit_once(':') {
-            Some((paths, "rw")) => (paths, true),
-            Some((paths, "ro")) => (paths, false),
-            _ => (text, false),
-        };
-        match paths.rsplit_once(':') {
-            Some((host, guest)) if !host.is_empty() && is_plain(guest) => Ok(Self {
-                host: host.into(),
-                guest: guest.into(),
-                writable,
-            }),
-            _ => Err(CannotGrant::Syntax(text.into())),
+        let dir: config::Dir = text.parse()?;
+        Ok(dir.into())
+    }
+}
+
+impl From<config::Dir> for Grant {
+    fn from(dir: config::Dir) -> Self {
+        let config::Dir {
+            host,
+            guest,
+            writable,
+        } = dir;
+        Self {
+            host,
+            guest,
+            writable,
         }
     }
 }
@@ -104,11 +108,6 @@ impl Grant {
             writable: self.writable,
         })
     }
-}
-
-/// Whether a guest's path is absolute, and says where it leads.
-fn is_plain(path: &str) -> bool {
-    path.starts_with('/') && !path.split('/').any(|part| part == "." || part == "..")
 }
 
 /// Refuses grants of which one would hide another.

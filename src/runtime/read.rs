@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::watches::{Interest, Newest};
+use super::watches::{Interest, Newest, Progress};
 use super::{Error, Runtime};
 use crate::id::{TaskKey, TenantId};
 use crate::store::{Cursor, Event, Filter, Page};
@@ -63,6 +63,24 @@ impl Runtime {
         task: &TaskKey,
     ) -> Result<watch::Receiver<Option<Arc<Record>>>, Error> {
         self.follow(task, Interest::All).await
+    }
+
+    /// Follows the task: the newest record, and each after it that changes more than the journal
+    /// and what was used.
+    pub async fn watch_news(
+        &self,
+        task: &TaskKey,
+    ) -> Result<watch::Receiver<Option<Arc<Record>>>, Error> {
+        self.follow(task, Interest::News).await
+    }
+
+    /// Follows what the task reports of how far it is, from now on.
+    pub fn watch_progress(
+        &self,
+        task: &TaskKey,
+    ) -> Result<watch::Receiver<Option<Progress>>, Error> {
+        let receiver = self.0.watches.follow_progress(task);
+        receiver.ok_or_else(|| self.0.gone())
     }
 
     /// As [`Self::watch`], for those who want to be told of this.

@@ -4,6 +4,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::{Runtime, Shared, lock};
+use crate::clock::{Timestamp, millis};
 use crate::id::{Digest, TaskKey};
 
 /// How often the store is looked through.
@@ -11,7 +12,7 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// A jump of the machine's clock by more than this pauses retention: what has expired by a clock
 /// that is wrong would be gone for good.
-const JUMP_MAX: Duration = Duration::from_secs(3_600);
+pub(super) const JUMP_MAX: Duration = Duration::from_secs(3_600);
 
 /// The records that are removed in one go.
 const PAGE: usize = 256;
@@ -58,15 +59,20 @@ impl Shared {
                 let record = self.store.get(task).await?;
                 if self.store.remove(task, now).await? {
                     removed += 1;
-                    if let Some(record) = record {
+                    if let Some(record) = record.filter(|it| !it.spec.is_of_host()) {
                         self.forget_component(record.spec.component).await?;
                     }
                 }
             }
             if expired.len() < PAGE {
-                return Ok(removed);
+                break;
             }
         }
+        self.store.sweep_notes(now).await?;
+        let (age, count) = (self.options.audit_age_max, self.options.audit_max);
+        let before = Timestamp(now.0.saturating_sub(millis(age)));
+        self.store.sweep_audit(before, count).await?;
+        Ok(removed)
     }
 
     /// Forgets the component of a task that has expired, unless a live task needs it or this

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +28,9 @@ use crate::task::{Change, Event, Record, State};
 /// The registry's folder in the data directory.
 const REGISTRY: &str = "registry";
 
+/// The name of the socket by which a server can be reached, in the data directory that it holds.
+pub const SOCKET: &str = "socket";
+
 fn registry_folder(data_dir: &Path) -> std::io::Result<Dir> {
     let data_dir = Dir::open_ambient_dir(data_dir, ambient_authority())?;
     data_dir.create_dir_all(REGISTRY)?;
@@ -38,8 +41,9 @@ impl Runtime {
     /// Opens the data directory, and goes on with the unfinished tasks in it if the options say so.
     /// Needs a tokio runtime with time enabled.
     pub async fn start(options: Options) -> Result<Self, Error> {
+        options.check()?;
         let store_options = store::Options {
-            beside: &[REGISTRY],
+            beside: &[REGISTRY, SOCKET],
             ..options.store.clone()
         };
         let (store, feed) = Store::open(&options.data_dir, store_options)?;
@@ -74,6 +78,7 @@ impl Runtime {
             sandbox,
             registry,
             executor,
+            serving: Handle::current(),
             tracker: TaskTracker::new(),
             messages,
             admission,
@@ -84,7 +89,7 @@ impl Runtime {
             watches: Watches::new(),
             sweeping: Mutex::new(HashSet::new()),
             added: Mutex::new(HashSet::new()),
-            draining: AtomicBool::new(false),
+            draining: watch::channel(false).0,
             cut_off: watch::channel(None).0,
             failed: watch::channel(None).0,
             options,
@@ -157,14 +162,21 @@ impl Runtime {
         Ok(record)
     }
 
-    /// Ends the runtime: no task is started any more, guests leave at their next boundary, and
-    /// those that have not after `patience` are cut off. Every task goes on at the next start.
+    /// Ends the runtime: nothing is started any more, and whoever waits for that is refused.
+    /// Guests leave at their next boundary, calls of which nothing is kept go on to their end, and
+    /// what is still there after `patience` is cut off. Every task goes on at the next start.
     pub async fn drain(&self, patience: Duration) {
+        self.halt(patience).await;
+        self.close().await;
+    }
+
+    /// The first half of [`Runtime::drain`]: when this returns there is no guest any more, and
+    /// tasks can still be looked at, by those who waited for their ends.
+    pub async fn halt(&self, patience: Duration) {
         let shared = &self.0;
-        shared.draining.store(true, Ordering::Relaxed);
+        self.start_no_more();
         let loaded: Vec<_> = lock(&shared.loaded).values().cloned().collect();
         loaded.iter().for_each(|link| link.want_drain());
-        shared.tracker.close();
         if tokio::time::timeout(patience, shared.tracker.wait())
             .await
             .is_err()
@@ -172,21 +184,29 @@ impl Runtime {
             shared.cut_off.send_replace(Some(CutOff::Suspend));
             shared.tracker.wait().await;
         }
-        self.close().await;
     }
 
     /// Ends the runtime as a crash would: guests are dropped where they are, and nothing is
     /// written about it. Tasks are recovered at the next start.
     pub async fn abandon(&self) {
         let shared = &self.0;
-        shared.draining.store(true, Ordering::Relaxed);
+        self.start_no_more();
         shared.cut_off.send_replace(Some(CutOff::Abandon));
-        shared.tracker.close();
         shared.tracker.wait().await;
         self.close().await;
     }
 
-    async fn close(&self) {
+    /// Sends away who waits in line, here or for a task there, and refuses who comes.
+    fn start_no_more(&self) {
+        let shared = &self.0;
+        shared.draining.send_replace(true);
+        shared.admission.close();
+        shared.tracker.close();
+    }
+
+    /// The second half of [`Runtime::drain`]: everything is on disk, and the directory is free.
+    /// Whoever follows a task that is left is let go of.
+    pub async fn close(&self) {
         let shared = &self.0;
         if let Err(error) = shared.store.clone().close().await {
             tracing::error!(%error, "the store could not be closed");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::{ARGUMENTS_HELD_MAX, Error, Fresh, Grant, Runtime, Shared, grant, lock};
+use super::{ARGUMENTS_HELD_MAX, Error, Fresh, Grant, Runtime, Shared, grant, lock, policy};
 use crate::id::{Digest, Principal, TaskId, TaskKey};
 use crate::limit::{KEY_BYTES_MAX, Limits};
 use crate::registry::{self, Registered};
 use crate::store::{NewTask, Submitted};
 use crate::task::{Policy, Record, Spec};
-use crate::tool::{TaskSupport, Tool};
+use crate::tool::Tool;
 
 /// A call that is asked for.
 #[derive(Clone, Debug)]
@@ -30,6 +30,10 @@ pub struct Request {
     pub grants: Vec<Grant>,
     /// An idempotency key: the same one again finds the same task again.
     pub key: Option<String>,
+    /// A name of the owner's choice: no other task of the owner's has it while this one is kept.
+    pub name: Option<String>,
+    /// How much is kept, where the configuration says more of that than the tool.
+    pub policy: Option<Policy>,
 }
 
 impl Request {
@@ -43,6 +47,8 @@ impl Request {
             limits: Limits::default(),
             grants: Vec::new(),
             key: None,
+            name: None,
+            policy: None,
         }
     }
 }
@@ -102,7 +108,9 @@ impl Runtime {
         let span =
             tracing::info_span!("task.create", tool = %request.tool, task = tracing::field::Empty);
         async {
-            let accepted = self.accept(request).await?;
+            let owner = request.owner.clone();
+            let accepted = self.accept(request).await;
+            let accepted = self.0.noted((&owner, "submit"), None, accepted)?;
             tracing::Span::current().record("task", tracing::field::display(accepted.record.key()));
             Ok(accepted)
         }
@@ -135,6 +143,7 @@ impl Runtime {
             id,
             spec,
             arguments,
+            answered: None,
         };
         let submitted = shared.store.submit(new).await?;
         // The loop takes charge of it when it comes to the commit.
@@ -165,6 +174,7 @@ impl Runtime {
     /// Checks everything about a request that can be checked before it is accepted.
     pub(super) async fn check(&self, request: Request) -> Result<Checked, Error> {
         self.check_open()?;
+        self.0.check_budget(&request.owner.tenant)?;
         let registered = self.registered(request.component).await?;
         let tool = tool_of(&registered, &request.tool)?;
         let limits = request.limits;
@@ -185,9 +195,12 @@ impl Runtime {
         let grants = request.grants.into_iter().map(Grant::absolute);
         let grants = grants.map(|grant| grant.map(|grant| Arc::from(grant.to_string())));
         request.key.as_deref().map_or(Ok(()), check_key)?;
-        let policy = policy(&tool);
+        let policy = policy(&registered, &tool, request.policy)?;
         if policy == Policy::Never && request.key.is_some() {
             return Err(Error::KeyNotKept(request.tool));
+        }
+        if policy == Policy::Never && request.name.is_some() {
+            return Err(Error::NothingKept(request.tool));
         }
         let spec = Spec {
             owner: request.owner,
@@ -200,6 +213,7 @@ impl Runtime {
             policy,
             created: self.0.clock.now(),
             forked_from: None,
+            name: request.name.map(Arc::from),
         };
         Ok(Checked {
             registered,
@@ -213,7 +227,7 @@ impl Runtime {
         tool_of(&*self.registered(component).await?, name)
     }
 
-    async fn registered(&self, component: Digest) -> Result<Arc<Registered>, Error> {
+    pub(super) async fn registered(&self, component: Digest) -> Result<Arc<Registered>, Error> {
         let registered = self.0.registry.get(component).await?;
         let registered = registered.ok_or(Error::NoComponent(component))?;
         match self.0.registry.is_quarantined(&component) {
@@ -226,7 +240,7 @@ impl Runtime {
     }
 }
 
-fn tool_of(registered: &Registered, name: &str) -> Result<Arc<Tool>, Error> {
+pub(super) fn tool_of(registered: &Registered, name: &str) -> Result<Arc<Tool>, Error> {
     let tools = &registered.manifest.tools;
     let tool = registered.manifest.tool(name).cloned();
     tool.ok_or_else(|| Error::NoTool {
@@ -236,19 +250,10 @@ fn tool_of(registered: &Registered, name: &str) -> Result<Arc<Tool>, Error> {
 }
 
 /// An idempotency key is shown to people and stored with the task.
-fn check_key(key: &str) -> Result<(), Error> {
+pub(super) fn check_key(key: &str) -> Result<(), Error> {
     let fits = (1..=KEY_BYTES_MAX).contains(&key.len());
     if fits && !key.chars().any(char::is_control) {
         return Ok(());
     }
     Err(Error::InvalidKey)
-}
-
-/// How much of a call is kept: what the tool says of itself.
-pub(super) fn policy(tool: &Tool) -> Policy {
-    match tool.definition.task_support {
-        TaskSupport::Forbidden => Policy::Never,
-        TaskSupport::Optional => Policy::Auto,
-        TaskSupport::Required => Policy::Required,
-    }
 }

@@ -204,16 +204,16 @@ impl Supervisor {
         if let (Some(charge), Some(record)) = (self.charges.get_mut(&key), record) {
             charge.alarm = None;
             let admission = &self.shared.admission;
-            admission.push(Class::GoOn, Ready::Task(key), asker(&record), None);
+            // The record may be ahead of the feed: a stop that is in it already makes it go first.
+            admission.push(class(&record), Ready::Task(key), asker(&record), None);
         }
     }
 
-    /// Gives free slots to those who are first in the queue, unless the process is about to end.
+    /// Gives free slots to those who are first in the queue, which is closed where the process is
+    /// about to end.
     fn start_ready(&mut self) {
         let (admission, executor) = (&self.shared.admission, &self.shared.executor);
-        while !self.shared.is_draining()
-            && let Some((ready, slot)) = admission.pop(|tenant| executor.used(tenant))
-        {
+        while let Some((ready, slot)) = admission.pop(|tenant| executor.used(tenant)) {
             match ready {
                 Ready::Task(key) => {
                     self.shared

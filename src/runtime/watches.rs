@@ -15,6 +15,17 @@ const MANY: usize = 1_024;
 /// The newest record of a task that somebody follows; nothing before the first was shown.
 pub(super) type Newest = Option<Arc<Record>>;
 
+/// What a task reported last of how far it is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Progress {
+    /// How much is done; it never decreases.
+    pub done: f64,
+    /// Of how much, where that is known.
+    pub total: Option<f64>,
+    /// What is at work, in the tool's words.
+    pub message: Arc<str>,
+}
+
 /// What whoever follows a task wants to be told.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interest {
@@ -29,13 +40,22 @@ pub(super) enum Interest {
 pub(super) struct Watches(Mutex<Option<HashMap<TaskKey, Followers>>>);
 
 struct Followers {
-    of_all: watch::Sender<Newest>,
-    of_news: watch::Sender<Newest>,
+    all: watch::Sender<Newest>,
+    news: watch::Sender<Newest>,
+    progress: watch::Sender<Option<Progress>>,
 }
 
 impl Followers {
+    fn new() -> Self {
+        Self {
+            all: watch::channel(None).0,
+            news: watch::channel(None).0,
+            progress: watch::channel(None).0,
+        }
+    }
+
     fn are_gone(&self) -> bool {
-        self.of_all.is_closed() && self.of_news.is_closed()
+        self.all.is_closed() && self.news.is_closed() && self.progress.is_closed()
     }
 }
 
@@ -50,19 +70,37 @@ impl Watches {
         task: &TaskKey,
         interest: Interest,
     ) -> Option<watch::Receiver<Newest>> {
+        self.join(task, |followers| match interest {
+            Interest::All => followers.all.subscribe(),
+            Interest::News => followers.news.subscribe(),
+        })
+    }
+
+    /// Follows what a task reports of how far it is; nothing once the runtime has ended.
+    pub(super) fn follow_progress(
+        &self,
+        task: &TaskKey,
+    ) -> Option<watch::Receiver<Option<Progress>>> {
+        self.join(task, |followers| followers.progress.subscribe())
+    }
+
+    fn join<T>(&self, task: &TaskKey, subscribe: impl FnOnce(&Followers) -> T) -> Option<T> {
         let mut watches = lock(&self.0);
         let watches = watches.as_mut()?;
         if watches.len() >= MANY {
             watches.retain(|_, followers| !followers.are_gone());
         }
-        let followers = watches.entry(task.clone()).or_insert_with(|| Followers {
-            of_all: watch::channel(None).0,
-            of_news: watch::channel(None).0,
-        });
-        Some(match interest {
-            Interest::All => followers.of_all.subscribe(),
-            Interest::News => followers.of_news.subscribe(),
-        })
+        let followers = watches.entry(task.clone());
+        Some(subscribe(followers.or_insert_with(Followers::new)))
+    }
+
+    /// Tells those who follow the task how far it is.
+    pub(super) fn report(&self, task: &TaskKey, progress: Progress) {
+        let watches = lock(&self.0);
+        let followers = watches.as_ref().and_then(|watches| watches.get(task));
+        if let Some(followers) = followers {
+            followers.progress.send_replace(Some(progress));
+        }
     }
 
     /// Shows a record to those who follow the task and want to be told of such, unless they have
@@ -75,9 +113,9 @@ impl Watches {
         let Some(followers) = watches.get(task) else {
             return;
         };
-        show(&followers.of_all, record);
+        show(&followers.all, record);
         if is == Interest::News {
-            show(&followers.of_news, record);
+            show(&followers.news, record);
         }
         if followers.are_gone() {
             watches.remove(task);

@@ -13,8 +13,9 @@ use wasmtime::{Engine, EngineWeak};
 use super::Error;
 use crate::clock::Stopwatch;
 
-/// How often it is advanced early, at most: with every guest at every advance something is lost.
-const GAP: Duration = Duration::from_micros(100);
+/// How often it is advanced early, at most: with every guest at every advance something is lost. It
+/// is less than a short call takes, or one caller after the other would wait for it each time.
+const GAP: Duration = Duration::from_micros(20);
 
 /// Advances the epoch for as long as the engine lives.
 pub(super) struct Epoch {
@@ -46,6 +47,12 @@ impl Epoch {
     }
 
     /// Advances it now, or as soon as the gap since the last time is over.
+    ///
+    /// A guest that yielded, and was taken to be polled again but is not back in its code yet,
+    /// misses this: wasmtime counts its next deadline from the epoch that it finds there. Whoever
+    /// this was for waits for the tick then. It is a matter of microseconds in each poll, and a
+    /// guest that is on its way can't be told from one that has arrived, so the tick is what bounds
+    /// the wait, and this only makes it shorter.
     pub(super) fn advance(&self, engine: &Engine) {
         if self.early.try_advance(engine) {
             return;

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use super::keys::Key;
+use super::log::Tally;
+use super::options::INLINE_MAX;
 use super::{Error, FORMAT};
 use crate::clock::Timestamp;
 use crate::id::{CheckpointId, Digest, TaskId, TaskKey};
@@ -38,6 +41,8 @@ pub(super) struct Head {
     updated: Timestamp,
     /// The first event number that is not reserved.
     pub(super) events_end: u64,
+    /// What it is charged for.
+    pub(super) account: Account,
 }
 
 /// The parts of a record that are written when they change.
@@ -104,7 +109,7 @@ pub(super) struct KeyHolder {
 
 impl Head {
     /// The head of `record`.
-    pub(super) fn of(record: &Record, events_end: u64) -> Self {
+    pub(super) fn of(record: &Record, tally: &Tally) -> Self {
         Self {
             state: record.state.clone(),
             attempt: record.attempt,
@@ -124,7 +129,8 @@ impl Head {
             forks: record.forks,
             usage: record.usage,
             updated: record.updated,
-            events_end,
+            events_end: tally.end(),
+            account: tally.account,
         }
     }
 
@@ -189,6 +195,11 @@ pub(super) fn encode<T: Serialize>(value: &T, tail: &[u8]) -> Result<Vec<u8>, Er
     })?;
     bytes.extend_from_slice(tail);
     Ok(bytes)
+}
+
+/// Whether an output lies apart from what names it.
+pub(super) fn is_long(output: &[u8]) -> bool {
+    output.len() > INLINE_MAX
 }
 
 /// The bytes of a blob.

@@ -11,16 +11,18 @@ use super::keys::Key;
 use super::open::Hold;
 use super::{Error, Options};
 
+mod close;
+
 /// A keyspace. Their number bounds the memory that memtables take: keep it below ten.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Space {
-    /// What is known of the store itself.
+    /// What is known of the store itself and of its tenants, and the audit.
     Meta,
     /// The hot part of each record.
     Heads,
     /// The parts of each record that seldom change: spec, marks and holes.
     Facts,
-    /// Arguments, results, and outputs too long to lie beside their rows.
+    /// Arguments, results, outputs too long to lie beside their rows, and notes.
     Blobs,
     /// Rows of the journal.
     Steps,
@@ -87,7 +89,7 @@ pub(super) struct Disk {
     spaces: Vec<Keyspace>,
     database: Database,
     dir: PathBuf,
-    _hold: Hold,
+    hold: Hold,
 }
 
 impl Disk {
@@ -105,7 +107,7 @@ impl Disk {
             spaces,
             database,
             dir: dir.to_owned(),
-            _hold: hold,
+            hold,
         })
     }
 
@@ -118,6 +120,12 @@ impl Disk {
     pub(super) fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
         let value = self.space(key.space)?.get(&key.bytes);
         Ok(value.map_err(failed)?.map(|value| value.to_vec()))
+    }
+
+    /// The bytes of the value at `key`. One that lies apart is not read.
+    pub(super) fn size(&self, key: &Key) -> Result<Option<usize>, Error> {
+        let size = self.space(key.space)?.size_of(&key.bytes);
+        Ok(size.map_err(failed)?.map(|size| size as usize))
     }
 
     /// Calls `each` with the keys and values that `prefix` leads, in order, from `from` on where
@@ -135,6 +143,24 @@ impl Disk {
             if !bytes.starts_with(&prefix.bytes) {
                 break;
             }
+            let bytes = bytes.to_vec();
+            if each(Key { space, bytes }, &value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the keys and values from `first` to `last`, the last first, until it breaks.
+    pub(super) fn scan_back(
+        &self,
+        (first, last): (&Key, &Key),
+        mut each: impl FnMut(Key, &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let space = first.space;
+        let range = first.bytes.clone()..=last.bytes.clone();
+        for guard in self.space(space)?.range(range).rev() {
+            let (bytes, value) = guard.into_inner().map_err(failed)?;
             let bytes = bytes.to_vec();
             if each(Key { space, bytes }, &value)?.is_break() {
                 break;

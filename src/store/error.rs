@@ -80,6 +80,25 @@ pub enum Refused {
         /// The task that has the key.
         task: TaskKey,
     },
+    /// Another task of the same principal has that name: read that one, or choose another name.
+    #[error("there is a task of that name already: {}", .0.id)]
+    NameTaken(TaskKey),
+    /// A note, its kind or its name is none.
+    #[error("a note can't be kept so: {rule}")]
+    InvalidNote {
+        /// What holds for it.
+        rule: &'static str,
+    },
+    /// The principal keeps too much already: remove something, or wait until it expires.
+    #[error("{what}: {used}, and at most {max} are kept")]
+    TooMuchNoted {
+        /// Of what.
+        what: &'static str,
+        /// How much there would be.
+        used: u64,
+        /// How much there may be.
+        max: u64,
+    },
     /// There is a task of that id already.
     #[error("there is already a task {0}")]
     Taken(TaskKey),

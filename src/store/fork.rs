@@ -14,6 +14,7 @@ use super::shared::Handle;
 use super::stage::{self, Turn};
 use super::writer::Request;
 use super::{Error, Refused, read};
+use crate::audit;
 use crate::id::{CheckpointId, TaskId, TaskKey};
 use crate::task::{self, Actor, Change, Event, Illegal, Record, Spec, Stretch};
 
@@ -118,11 +119,14 @@ pub(super) fn stage(
         to: Arc::new(applied.record),
         durable: true,
     };
+    let entry = audit::Entry::changed((Some(&parent), &turn.to), &forked.by, Some(&forked.event));
+    step.audit.extend(entry);
     let tally = tallies.of(draft, &wish.parent)?;
     stage::stage(&mut step, tally, turn, applied.effects)?;
-    let values = copied.values.into_iter();
-    step.writes
-        .extend(values.map(|(key, value)| (key, Some(value))));
+    // After the parent's part is charged for: from here on it is the child's.
+    for (key, value) in copied.values {
+        step.put(key, value);
+    }
     let child = Arc::new(child);
     stage::accept(&mut step, tallies.begin(&key), child.clone())?;
     Ok((step, Some(child)))

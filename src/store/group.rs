@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::account::{self, Delta};
 use super::disk::Disk;
 use super::keys::Key;
 use super::shared::Shared;
 use super::{Commit, Error, read};
-use crate::id::TaskKey;
+use crate::audit;
+use crate::id::{TaskKey, TenantId};
 use crate::task::Record;
 
 /// Values to write, and keys to remove. A key comes once: within one batch the engine knows no
@@ -23,10 +25,26 @@ pub(super) struct Step {
     pub(super) commits: Vec<Commit>,
     /// Whether it is acknowledged as being on the disk.
     pub(super) durable: bool,
+    /// The bytes that it keeps more, of what is charged for, and that are on no account yet.
+    pub(super) grown: i64,
+    /// What comes on the accounts of tenants.
+    pub(super) charged: Vec<(TenantId, Delta)>,
+    /// What of that is of no live task, and so in the tenant's row.
+    pub(super) settled: Vec<(TenantId, Delta)>,
+    /// What is said of it in the audit.
+    pub(super) audit: Vec<audit::Entry>,
 }
 
 impl Step {
     pub(super) fn put(&mut self, key: Key, value: Vec<u8>) {
+        if account::is_charged(key.space) {
+            self.grown += len(key.bytes.len() + value.len());
+        }
+        self.writes.push((key, Some(value)));
+    }
+
+    /// As [`Step::put`], of what is written over and over and charged to nobody.
+    pub(super) fn put_free(&mut self, key: Key, value: Vec<u8>) {
         self.writes.push((key, Some(value)));
     }
 
@@ -44,6 +62,9 @@ pub(super) struct Draft<'a> {
     pub(super) records: HashMap<TaskKey, Option<Arc<Record>>>,
     pub(super) commits: Vec<Commit>,
     pub(super) durable: bool,
+    pub(super) charged: Vec<(TenantId, Delta)>,
+    pub(super) settled: Vec<(TenantId, Delta)>,
+    pub(super) audit: Vec<audit::Entry>,
 }
 
 impl<'a> Draft<'a> {
@@ -56,6 +77,9 @@ impl<'a> Draft<'a> {
             records: HashMap::new(),
             commits: Vec::new(),
             durable: false,
+            charged: Vec::new(),
+            settled: Vec::new(),
+            audit: Vec::new(),
         }
     }
 
@@ -65,6 +89,20 @@ impl<'a> Draft<'a> {
             Some(staged) => Ok(staged.clone()),
             None => self.disk.get(key),
         }
+    }
+
+    /// The bytes of what is at `key`, with the key; nothing where there is nothing.
+    pub(super) fn size(&self, key: &Key) -> Result<i64, Error> {
+        let value = match self.writes.get(key) {
+            Some(staged) => staged.as_ref().map(Vec::len),
+            None => self.disk.size(key)?,
+        };
+        Ok(value.map_or(0, |value| len(key.bytes.len() + value)))
+    }
+
+    /// What is on the disk.
+    pub(super) fn disk(&self) -> &Disk {
+        self.disk
     }
 
     /// The record of `task`.
@@ -96,5 +134,12 @@ impl<'a> Draft<'a> {
         self.records.extend(step.records);
         self.commits.extend(step.commits);
         self.durable |= step.durable;
+        self.charged.extend(step.charged);
+        self.settled.extend(step.settled);
+        self.audit.extend(step.audit);
     }
+}
+
+fn len(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,10 @@
 //!
 //! A tenant is its length and its name, so no tenant's keys are a prefix of another's.
 
+mod beside;
+
+pub(super) use beside::*;
+
 use super::disk::Space;
 use crate::clock::Timestamp;
 use crate::id::{CheckpointId, Digest, TaskId, TaskKey, TenantId};

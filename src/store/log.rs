@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::time::Duration;
 
+use super::account::{Account, Delta};
 use super::codec::{self, Head, StoredEvent, StoredProgress, decode, encode};
 use super::group::{Draft, Step};
 use super::{Error, keys};
@@ -89,6 +90,10 @@ pub(super) struct Tally {
     /// When progress is an event again.
     due: Timestamp,
     held: Option<Held>,
+    /// What the task is charged for.
+    pub(super) account: Account,
+    /// Whether its head does not say so yet: of a line alone none is written.
+    pub(super) is_ahead: bool,
 }
 
 /// The most progress, where it is not an event yet.
@@ -109,6 +114,8 @@ impl Tally {
             is_most_known: false,
             due: Timestamp(0),
             held: None,
+            account: Account::default(),
+            is_ahead: false,
         }
     }
 
@@ -209,7 +216,11 @@ impl Tallies {
                 let head = draft.get(&key)?;
                 let head = head.ok_or_else(|| codec::incomplete(task, "head"))?;
                 let head: Head = decode(&key, &head)?;
-                Ok(entry.insert(Tally::from_end(head.events_end)))
+                let tally = Tally {
+                    account: head.account,
+                    ..Tally::from_end(head.events_end)
+                };
+                Ok(entry.insert(tally))
             }
         }
     }
@@ -306,13 +317,7 @@ fn staged(
     tally.hold(most);
     let progress = tally.take_due();
     let count = waiting.lines.len() + usize::from(note.is_some()) + usize::from(progress.is_some());
-    if tally.reserve(count as u64) {
-        step.put(
-            keys::head(task),
-            encode(&Head::of(record, tally.end()), &[])?,
-        );
-        step.durable = true;
-    }
+    let needs_head = tally.reserve(count as u64);
     for logged in waiting.lines.into_iter().chain(note) {
         let event = event(logged);
         step.put(keys::event(task, tally.take()), encode(&event, &[])?);
@@ -320,7 +325,32 @@ fn staged(
     if let Some(logged) = progress {
         put_progress(&mut step, task, tally, logged)?;
     }
+    let stored = std::mem::take(&mut step.grown);
+    let delta = Delta {
+        stored,
+        ..Delta::default()
+    };
+    tally.account.add(&delta);
+    step.charged.push((task.tenant.clone(), delta));
+    tally.is_ahead |= stored != 0 && !needs_head;
+    if needs_head {
+        step.put(keys::head(task), encode(&Head::of(record, tally), &[])?);
+        step.durable = true;
+    }
     Ok(step)
+}
+
+/// Stages the heads that do not say yet what their tasks are charged for, of lines since then. Where
+/// the process ends without that, they say a little less, until the task is gone.
+pub(super) fn stage_heads(draft: &mut Draft<'_>, tallies: &mut Tallies) -> Result<(), Error> {
+    let mut step = Step::default();
+    for (task, tally) in tallies.of.iter().filter(|(_, tally)| tally.is_ahead) {
+        if let Some(record) = draft.live(task) {
+            step.put(keys::head(task), encode(&Head::of(&record, tally), &[])?);
+        }
+    }
+    draft.add(step);
+    Ok(())
 }
 
 /// Stages progress as an event, for which a number is reserved, and as the most of the task.
@@ -334,7 +364,7 @@ pub(super) fn put_progress(
     let number = tally.take();
     step.put(keys::event(task, number), encode(&event, &[])?);
     let most = StoredProgress { number, event };
-    step.put(keys::event(task, 0), encode(&most, &[])?);
+    step.put_free(keys::event(task, 0), encode(&most, &[])?);
     Ok(())
 }
 

@@ -137,7 +137,7 @@ fn is_created(name: &str) -> bool {
     matches!(name, "version" | "lock" | "keyspaces" | FORMAT_NEW) || is_journal(name)
 }
 
-fn is_journal(name: &str) -> bool {
+pub(super) fn is_journal(name: &str) -> bool {
     let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
     name.strip_suffix(".jnl").is_some_and(is_number)
 }

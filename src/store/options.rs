@@ -31,7 +31,8 @@ pub struct Options {
     /// Bytes of one keyspace that are held in memory before they become a table.
     pub memtable_bytes: u64,
     /// Bytes of journal past which idle keyspaces are written out, so that it can be cut; at least
-    /// 64 MiB. All of it is read again when the store is opened, at some 10 ms for each MiB.
+    /// 64 MiB. After anything but a clean close all of it is read again when the store is opened, at
+    /// some 10 ms for each MiB.
     pub journal_bytes_max: u64,
     /// Watches the writer.
     pub probe: Option<Arc<dyn Probe>>,

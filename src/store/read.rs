@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::account::Account;
 use super::codec::{
     self, Facts, Head, Kept, Listed, StoredEvent, StoredOnce, StoredProgress, StoredRow, decode,
     decode_blob, decode_with_tail,
@@ -99,13 +100,19 @@ pub struct Page {
 
 /// The record of `task`.
 pub(super) fn record(disk: &Disk, task: &TaskKey) -> Result<Option<Arc<Record>>, Error> {
+    Ok(charged_record(disk, task)?.map(|(record, _)| record))
+}
+
+/// The record of `task`, and what it is charged for.
+fn charged_record(disk: &Disk, task: &TaskKey) -> Result<Option<(Arc<Record>, Account)>, Error> {
     let key = keys::head(task);
     let Some(bytes) = disk.get(&key)? else {
         return Ok(None);
     };
     let head: Head = decode(&key, &bytes)?;
+    let account = head.account;
     match facts(disk, task)? {
-        Some(facts) => Ok(Some(Arc::new(head.with(task.id, facts)))),
+        Some(facts) => Ok(Some((Arc::new(head.with(task.id, facts)), account))),
         // It was removed in between; or else something is wrong.
         None if disk.get(&key)?.is_none() => Ok(None),
         None => Err(codec::incomplete(task, "spec")),
@@ -130,15 +137,15 @@ fn facts(disk: &Disk, task: &TaskKey) -> Result<Option<Facts>, Error> {
     Ok(Some(Facts { spec, marks, holes }))
 }
 
-/// The live tasks.
-pub(super) fn live(disk: &Disk) -> Result<Vec<shared::Kept>, Error> {
+/// The live tasks, and what they are charged for.
+pub(super) fn live(disk: &Disk) -> Result<Vec<(shared::Kept, Account)>, Error> {
     let mut live = Vec::new();
     for key in disk.keys(&keys::all_live(), usize::MAX, |_| true)? {
         let task = keys::parse_task(&key.bytes);
         let task = task.ok_or_else(|| codec::corrupt(&key, "not a task"))?;
-        let record = record(disk, &task)?;
-        let record = record.ok_or_else(|| codec::incomplete(&task, "head"))?;
-        live.push((task, Some(record)));
+        let record = charged_record(disk, &task)?;
+        let (record, account) = record.ok_or_else(|| codec::incomplete(&task, "head"))?;
+        live.push(((task, Some(record)), account));
     }
     Ok(live)
 }

@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::account::{Accounts, Delta};
 use super::disk::Disk;
 use super::feed::{Source, feed};
 use super::log::{Buffer, Logged};
 use super::writer::{Request, Writer};
-use super::{Error, Feed, Options, open, read};
+use super::{Error, Feed, Options, audit, open, read};
+use crate::audit::Entry;
 use crate::clock::{Stopwatch, Timestamp};
-use crate::id::TaskKey;
+use crate::id::{TaskKey, TenantId};
 use crate::task::Record;
 
 /// The record of a task; nothing where it is removed.
@@ -28,6 +30,13 @@ pub(super) struct Shared {
     newest: AtomicU64,
     failure: OnceLock<Error>,
     log: Mutex<Buffer>,
+    audit: Mutex<audit::Buffer>,
+    /// The number that the next entry of the audit gets.
+    next_number: AtomicU64,
+    /// What tenants are charged for.
+    accounts: Mutex<Accounts>,
+    /// What of that is still to be written: of calls of which nothing else is kept.
+    charges: Mutex<Accounts>,
     /// Runs while a commit does.
     committing: Mutex<Option<Stopwatch>>,
     commits: watch::Sender<u64>,
@@ -97,6 +106,28 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = since;
     }
 
+    pub(super) fn with_audit<T>(&self, of: impl FnOnce(&mut audit::Buffer) -> T) -> T {
+        of(&mut self.audit.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.next_number.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_next_number(&self, next: u64) {
+        self.next_number.store(next, Ordering::Relaxed);
+    }
+
+    /// What tenants are charged for.
+    pub(super) fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of that is still to be written.
+    pub(super) fn charges(&self) -> MutexGuard<'_, Accounts> {
+        self.charges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn with_log<T>(&self, of: impl FnOnce(&mut Buffer) -> T) -> T {
         of(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -121,15 +152,20 @@ impl Handle {
         let newest_stored = read::newest(&disk)?;
         let newest = live
             .iter()
-            .filter_map(|(_, record)| Some(record.as_ref()?.updated));
+            .filter_map(|((_, record), _)| Some(record.as_ref()?.updated));
         let newest = newest.max().unwrap_or_default().max(newest_stored);
-        shared.publish(live, newest);
+        let settled = Accounts::read(&disk)?;
+        *shared.accounts() = settled.with(&live);
+        let numbers = audit::Numbers::read(&disk)?;
+        shared.set_next_number(numbers.next());
+        shared.publish(live.into_iter().map(|(kept, _)| kept), newest);
         let (source, feed) = feed(options.feed_max);
         let (requests, received) = mpsc::channel(options.queue_max.max(1));
         let writer = Writer::new(
             (disk.clone(), shared.clone()),
             source,
-            (options.clone(), newest_stored),
+            options.clone(),
+            (newest_stored, settled, numbers),
         );
         let writer = spawn(dir, writer, received)?;
         let handle = Self {
@@ -211,8 +247,33 @@ impl Handle {
         }
         let lines_max = self.options.log_lines_max;
         let is_first = self.shared.with_log(|log| log.add(task, logged, lines_max));
-        // A full channel needs no waking: before each request the writer looks at the log.
-        if is_first && let Some(requests) = &self.requests {
+        if is_first {
+            self.wake();
+        }
+    }
+
+    /// Adds an entry to the audit, without waiting for it.
+    pub(super) fn audit(&self, entry: Entry) {
+        if self.shared.with_audit(|audit| audit.add(entry)) {
+            self.wake();
+        }
+    }
+
+    /// Charges a call of which nothing else is kept. It counts at once, and is written later.
+    pub(super) fn charge(&self, tenant: &TenantId, delta: &Delta) {
+        self.shared.accounts().add(tenant, delta);
+        let mut charges = self.shared.charges();
+        let is_first = charges.is_empty();
+        charges.add(tenant, delta);
+        drop(charges);
+        if is_first {
+            self.wake();
+        }
+    }
+
+    /// Has the writer look at what waits. A full channel needs no waking: it looks before it waits.
+    fn wake(&self) {
+        if let Some(requests) = &self.requests {
             let _ = requests.try_send(Request::Logged);
         }
     }
@@ -229,10 +290,17 @@ impl Handle {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let writer = self.take_writer();
+        // Of a store that has failed the journal stays as it is.
+        let is_whole = matches!(closed, Ok(Ok(())));
         // Both may wait for the disk.
         let freed = tokio::task::spawn_blocking(move || {
             writer.map(JoinHandle::join);
-            drop((disk, waited));
+            // Nobody else has it: the writer is gone, and so are those who read.
+            match disk.and_then(Arc::into_inner) {
+                Some(disk) if is_whole => disk.close(),
+                disk => drop(disk),
+            }
+            drop(waited);
         });
         freed.await.map_err(|_| Error::Closed)?;
         closed?

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::account;
 use super::codec::{
     self, Head, Kept, KeyHolder, Listed, StoredEvent, StoredOnce, StoredRow, decode, encode,
     encode_blob,
@@ -9,10 +10,11 @@ use super::codec::{
 use super::group::{Draft, Step};
 use super::keys::{self, Key};
 use super::log::{self, Tallies, Tally};
-use super::options::INLINE_MAX;
+use super::notes::{self, Owners};
 use super::{Commit, Error, NewTask, Refused, Submitted, is_durable, status_byte};
+use crate::audit;
 use crate::id::TaskKey;
-use crate::task::{self, Change, Effect, Entry, Once, Record, Row};
+use crate::task::{self, Actor, Change, Effect, Entry, Once, Record, Row};
 
 /// A record before and after a change.
 pub(super) struct Turn<'a> {
@@ -38,14 +40,18 @@ impl Turn<'_> {
     }
 }
 
-/// Stages a new task, unless its idempotency key is known.
+/// Stages a new task, unless its idempotency key is known. One that is answered already is at its
+/// end with it.
 pub(super) fn submit(
     draft: &Draft<'_>,
-    tallies: &mut Tallies,
+    (tallies, owners): (&mut Tallies, &mut Owners),
     new: NewTask,
 ) -> Result<(Step, Submitted), Refused> {
     let mut step = Step::default();
-    let record = Record::accepted(new.id, new.spec);
+    let record = match new.answered {
+        None => Record::accepted(new.id, new.spec),
+        Some(_) => Record::answered(new.id, new.spec),
+    };
     let task = record.key();
     if let Some(existing) = claim_key(draft, &mut step, &record)? {
         return Ok((Step::default(), Submitted::Existing(existing)));
@@ -53,7 +59,11 @@ pub(super) fn submit(
     if draft.record(&task)?.is_some() {
         return Err(Refused::Taken(task));
     }
+    notes::claim_name((draft, &mut step), owners, &record)?;
     step.put(keys::arguments(&task), encode_blob(&new.arguments));
+    if let Some(output) = &new.answered {
+        step.put(keys::output(&task), encode_blob(output));
+    }
     let record = Arc::new(record);
     accept(&mut step, tallies.begin(&task), record.clone())?;
     Ok((step, Submitted::New(record)))
@@ -65,6 +75,9 @@ pub(super) fn accept(step: &mut Step, tally: &mut Tally, record: Arc<Record>) ->
         from: None,
         to: record.status(),
     };
+    let by = Actor::Principal(Arc::new(record.spec.owner.clone()));
+    step.audit
+        .extend(audit::Entry::changed((None, &record), &by, None));
     let turn = Turn {
         from: None,
         to: record,
@@ -123,8 +136,9 @@ pub(super) fn change(
         to: record.clone(),
         durable: is_durable(change),
     };
-    // `change.by` and `change.event` are all that an audit record of this change needs: this is
-    // where it would be added to the step, to ride in the same batch.
+    step.grown -= account::replaced(draft, &record, &applied.effects)?;
+    let entry = audit::Entry::changed((Some(&before), &record), &change.by, Some(&change.event));
+    step.audit.extend(entry);
     stage(&mut step, tallies.of(draft, task)?, turn, applied.effects)?;
     Ok((step, record))
 }
@@ -151,10 +165,6 @@ pub(super) fn stage(
     } else {
         step.durable |= tally.reserve(events);
     }
-    step.put(
-        keys::head(&task),
-        encode(&Head::of(record, tally.end()), &[])?,
-    );
     facts(step, &task, &turn)?;
     index(step, &task, &turn)?;
     if let Some(progress) = progress {
@@ -163,6 +173,9 @@ pub(super) fn stage(
     for effect in effects {
         stage_effect(step, (&task, record), tally, effect)?;
     }
+    account::charge(step, &mut tally.account, &turn);
+    step.put(keys::head(&task), encode(&Head::of(record, tally), &[])?);
+    tally.is_ahead = false;
     if turn.is_news() {
         step.commits.push(Commit {
             record: record.clone(),
@@ -280,7 +293,7 @@ pub(super) fn put_once(
 }
 
 fn keep<'a>(step: &mut Step, blob: impl FnOnce() -> Key, output: &'a [u8]) -> (Kept, &'a [u8]) {
-    if output.len() <= INLINE_MAX {
+    if !codec::is_long(output) {
         return (Kept::Inline, output);
     }
     step.put(blob(), encode_blob(output));

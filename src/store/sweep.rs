@@ -3,10 +3,13 @@
 //! What is to go is found on a reading thread, and found again to be of no use by the writer: in
 //! between, a row may have been written anew at the same name.
 
-use super::codec::{self, KeyHolder, StoredRow, decode, decode_with_tail, encode};
+use super::account::Delta;
+use super::codec::{self, Head, KeyHolder, StoredRow, decode, decode_with_tail, encode};
 use super::disk::{Disk, Space};
 use super::group::{Draft, Step};
 use super::keys::{self, Key};
+use super::log::Tallies;
+use super::notes::{self, Owners};
 use super::options::REMOVED_AT_ONCE;
 use super::shared::Handle;
 use super::writer::Request;
@@ -77,7 +80,7 @@ async fn request_removal(handle: &Handle, task: &TaskKey, keys: Vec<Key>) -> Res
 }
 
 /// A removal is refused for no other reason than the store's.
-fn store_error(refused: Refused) -> Error {
+pub(super) fn store_error(refused: Refused) -> Error {
     match refused {
         Refused::Store(error) => error,
         other => Error::Failed {
@@ -90,8 +93,8 @@ fn store_error(refused: Refused) -> Error {
 /// entry keeps the removal in mind.
 pub(super) fn stage_forget(
     draft: &Draft<'_>,
-    task: &TaskKey,
-    now: Timestamp,
+    owners: &mut Owners,
+    (task, now): (&TaskKey, Timestamp),
 ) -> Result<(Step, bool), Refused> {
     let mut step = Step::default();
     let Some(record) = draft.record(task)? else {
@@ -101,8 +104,16 @@ pub(super) fn stage_forget(
         return Ok((step, false));
     }
     let spec = &record.spec;
+    let head = keys::head(task);
+    if let Some(bytes) = draft.get(&head)? {
+        let head: Head = decode(&head, &bytes)?;
+        let gone = head.account.gone();
+        step.charged.push((task.tenant.clone(), gone));
+        step.settled.push((task.tenant.clone(), gone));
+    }
+    notes::free_name((draft, &mut step), owners, &record)?;
     for key in [
-        keys::head(task),
+        head,
         keys::spec(task),
         keys::marks(task),
         keys::holes(task),
@@ -128,21 +139,36 @@ pub(super) fn stage_forget(
 /// Stages the removal of those of `keys` that are still of no use.
 pub(super) fn stage_remove(
     draft: &Draft<'_>,
-    task: &TaskKey,
-    keys: Vec<Key>,
+    tallies: &mut Tallies,
+    (task, keys): (&TaskKey, Vec<Key>),
 ) -> Result<(Step, usize), Refused> {
     let record = draft.record(task)?;
-    let mut step = Step::default();
+    let (mut step, mut freed) = (Step::default(), 0);
     for key in keys {
         let is_dead = match &record {
             None => true,
             Some(record) => place(draft, task, &key)?.is_some_and(|place| is_dead(record, place)),
         };
         if is_dead {
+            if record.is_some() {
+                freed += draft.size(&key)?;
+            }
             step.remove(key);
         }
     }
     let count = step.writes.len();
+    // One that has ended since, or is gone, is charged for it until all of it goes.
+    if let Some(record) = record.filter(|it| freed > 0 && !it.state.is_terminal()) {
+        let tally = tallies.of(draft, task)?;
+        let freed = Delta {
+            stored: -freed,
+            ..Delta::default()
+        };
+        tally.account.add(&freed);
+        step.charged.push((task.tenant.clone(), freed));
+        step.put(keys::head(task), encode(&Head::of(&record, tally), &[])?);
+        tally.is_ahead = false;
+    }
     Ok((step, count))
 }
 

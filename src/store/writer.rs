@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::account::Accounts;
 use super::disk::Disk;
 use super::feed::Source;
 use super::group::{Draft, Step};
 use super::keys::{self, Key};
 use super::log::{self, Buffer, Tallies};
+use super::notes::{self, Owners};
 use super::shared::{Ender, Shared};
-use super::{Error, NewTask, Options, Refused, Submitted, codec, fork, probe, stage, sweep};
+use super::{Error, NewTask, Options, Refused, Submitted, audit, codec, fork, probe, stage, sweep};
+use crate::audit::Entry;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::id::TaskKey;
 use crate::task::{Change, Record};
@@ -31,7 +34,18 @@ pub(super) enum Request {
     Forget(TaskKey, Timestamp, Reply<bool>),
     /// Removes keys of a task that are of no more use.
     Remove(TaskKey, Vec<Key>, Reply<usize>),
-    /// There is something in the log, or was held of it for long enough.
+    /// Removes keys that nobody writes anew. Answered with their number.
+    Drop(Vec<Key>, Reply<usize>),
+    /// Changes a note, as of that time.
+    Note(
+        Box<(notes::Place, notes::Op, Timestamp)>,
+        Reply<notes::Noted>,
+    ),
+    /// Removes the notes that these entries speak of. Answered with their number.
+    ExpireNotes(Vec<Key>, Reply<usize>),
+    /// Adds an entry to the audit, and syncs it.
+    Audit(Box<Entry>, Reply<()>),
+    /// There is something in the log or beside it, or was held of it for long enough.
     Logged,
     Close(CloseReply),
 }
@@ -48,6 +62,11 @@ pub(super) struct Writer {
     options: Options,
     tallies: Tallies,
     newest_stored: Timestamp,
+    settled: Accounts,
+    numbers: audit::Numbers,
+    owners: Owners,
+    /// Runs while something waits to be written that may wait for a while.
+    chores: Option<Stopwatch>,
     groups: u64,
     ender: Ender,
 }
@@ -56,7 +75,8 @@ impl Writer {
     pub(super) fn new(
         (disk, shared): (Arc<Disk>, Arc<Shared>),
         source: Source,
-        (options, newest_stored): (Options, Timestamp),
+        options: Options,
+        (newest_stored, settled, numbers): (Timestamp, Accounts, audit::Numbers),
     ) -> Self {
         let ender = Ender {
             shared: shared.clone(),
@@ -68,6 +88,10 @@ impl Writer {
             options,
             tallies: Tallies::default(),
             newest_stored,
+            settled,
+            numbers,
+            owners: Owners::default(),
+            chores: None,
             groups: 0,
             ender,
         }
@@ -85,7 +109,7 @@ impl Writer {
     }
 
     fn serve(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        while let Some(first) = receive(requests, self.tallies.wait_max()) {
+        while let Some(first) = receive(requests, self.wait_max()) {
             if let Some(reply) = self.group(first, requests)? {
                 let finished = self.finish();
                 let _ = reply.send(finished.clone());
@@ -95,12 +119,24 @@ impl Writer {
         self.finish()
     }
 
+    /// How long the writer may wait for a request before it looks at what is held.
+    fn wait_max(&self) -> Option<Duration> {
+        let chores = self
+            .chores
+            .map(|since| CHORES.saturating_sub(since.elapsed()));
+        let waits = [chores, self.tallies.wait_max()];
+        waits.into_iter().flatten().min()
+    }
+
     /// Writes what is left of the log, with what was held of it, and syncs everything.
     fn finish(&mut self) -> Result<(), Error> {
         let (disk, shared) = (self.disk.clone(), self.shared.clone());
         let mut draft = Draft::new(&disk, &shared);
         self.stage_log(&mut draft)?;
         log::stage_held(&mut draft, &mut self.tallies, true)?;
+        log::stage_heads(&mut draft, &mut self.tallies)?;
+        self.stage_chores(&mut draft, true)?;
+        self.numbers.stage_last(&mut draft)?;
         self.commit(draft, Vec::new())?;
         self.disk.sync()
     }
@@ -161,6 +197,8 @@ impl Writer {
     }
 
     fn stage_log(&mut self, draft: &mut Draft<'_>) -> Result<(), Error> {
+        let entries = self.shared.with_audit(|audit| audit.take(false));
+        draft.audit.extend(entries);
         let waiting = self.shared.with_log(Buffer::take);
         log::stage(draft, &mut self.tallies, waiting)
     }
@@ -168,10 +206,10 @@ impl Writer {
     /// Stages what is asked for. An error is the store's: what is wrong with the request itself is
     /// its answer.
     fn stage(&mut self, draft: &mut Draft<'_>, request: Request) -> Result<Answer, Error> {
-        let tallies = &mut self.tallies;
+        let (tallies, owners) = (&mut self.tallies, &mut self.owners);
         Ok(match request {
             Request::Submit(new, reply) => {
-                answer(draft, reply, stage::submit(draft, tallies, *new))?
+                answer(draft, reply, stage::submit(draft, (tallies, owners), *new))?
             }
             Request::Change(task, change, reply) => {
                 answer(draft, reply, stage::change(draft, tallies, &task, &change))?
@@ -179,18 +217,29 @@ impl Writer {
             Request::Fork(copied, reply) => {
                 answer(draft, reply, fork::stage(draft, tallies, *copied))?
             }
-            Request::Forget(task, now, reply) => {
-                answer(draft, reply, sweep::stage_forget(draft, &task, now))?
+            Request::Forget(task, now, reply) => answer(
+                draft,
+                reply,
+                sweep::stage_forget(draft, owners, (&task, now)),
+            )?,
+            Request::Remove(task, keys, reply) => answer(
+                draft,
+                reply,
+                sweep::stage_remove(draft, tallies, (&task, keys)),
+            )?,
+            Request::Drop(keys, reply) => answer(draft, reply, Ok(dropped(keys)))?,
+            Request::Note(note, reply) => answer(draft, reply, notes::stage(draft, owners, *note))?,
+            Request::ExpireNotes(entries, reply) => {
+                answer(draft, reply, notes::stage_expiry(draft, owners, entries))?
             }
-            Request::Remove(task, keys, reply) => {
-                answer(draft, reply, sweep::stage_remove(draft, &task, keys))?
-            }
+            Request::Audit(entry, reply) => answer(draft, reply, Ok((audited(*entry), ())))?,
             Request::Logged | Request::Close(_) => Box::new(drop),
         })
     }
 
     fn commit(&mut self, mut draft: Draft<'_>, answers: Vec<Answer>) -> Result<(), Error> {
         let newest = self.stage_newest(&mut draft)?;
+        self.stage_chores(&mut draft, false)?;
         let committed = if draft.writes.is_empty() {
             Ok(())
         } else {
@@ -204,6 +253,13 @@ impl Writer {
                 self.tallies.end(task);
             }
         }
+        let mut accounts = self.shared.accounts();
+        for (tenant, delta) in &draft.charged {
+            accounts.add(tenant, delta);
+        }
+        drop(accounts);
+        self.owners.tidy();
+        self.shared.set_next_number(self.numbers.next());
         self.shared.publish(draft.records, newest);
         for answer in answers {
             answer(Ok(()));
@@ -238,6 +294,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Stages what goes along with whatever is written, and by itself where it waited for long
+    /// enough: entries of the audit, and the accounts of tenants.
+    fn stage_chores(&mut self, draft: &mut Draft<'_>, is_last: bool) -> Result<(), Error> {
+        let entries = self.shared.with_audit(|audit| audit.take(is_last));
+        draft.audit.extend(entries);
+        let has_waited = self.chores.is_some_and(|since| since.elapsed() >= CHORES);
+        let is_due = is_last || has_waited || !draft.writes.is_empty() || !draft.audit.is_empty();
+        if is_due {
+            draft.settled.extend(self.shared.charges().take());
+            self.chores = None;
+        }
+        let is_holding = self.shared.with_audit(|audit| audit.is_holding());
+        if is_holding || !self.shared.charges().is_empty() {
+            self.chores.get_or_insert_with(Stopwatch::start);
+        }
+        self.settled.stage(draft)?;
+        self.numbers.stage(draft)
+    }
+
     /// Stages the newest instant where it would be lost otherwise: those of live tasks are read from
     /// their records when the store is opened.
     fn stage_newest(&mut self, draft: &mut Draft<'_>) -> Result<Timestamp, Error> {
@@ -253,6 +328,23 @@ impl Writer {
             self.newest_stored = newest;
         }
         Ok(newest)
+    }
+}
+
+/// How long that waits which may wait for a while.
+const CHORES: Duration = Duration::from_secs(1);
+
+fn dropped(keys: Vec<Key>) -> (Step, usize) {
+    let (mut step, count) = (Step::default(), keys.len());
+    keys.into_iter().for_each(|key| step.remove(key));
+    (step, count)
+}
+
+fn audited(entry: Entry) -> Step {
+    Step {
+        audit: vec![entry],
+        durable: true,
+        ..Step::default()
     }
 }
 

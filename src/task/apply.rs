@@ -65,6 +65,9 @@ pub enum Illegal {
     /// The task was restored too often.
     #[error("a task can be restored {RESTORES_MAX} times")]
     RestoredTooOften,
+    /// The host answered it at once: nothing ran that one could go on from.
+    #[error("the host itself has answered this task, so there is nothing to go on from")]
+    Answered,
 }
 
 /// What `change` makes of the task that `record` stands for.

@@ -29,6 +29,9 @@ pub fn fork(
     spec: Spec,
     at: Option<CheckpointId>,
 ) -> Result<Record, CannotFork> {
+    if parent.spec.is_of_host() {
+        return Err(Illegal::Answered.into());
+    }
     let ended = parent.state.is_terminal();
     if !ended && !matches!(parent.state, State::Paused { .. }) {
         return Err(CannotFork::AtWork(parent.status()));

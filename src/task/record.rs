@@ -4,25 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{State, Status, Usage};
+use super::{Outcome, Policy, State, Status, Usage};
 use crate::clock::Timestamp;
 use crate::id::{CheckpointId, Digest, Principal, TaskId, TaskKey};
 use crate::limit::Limits;
 
 /// The part of a task between two checkpoints of its tool, numbered by the checkpoints before it.
 pub type Stretch = u32;
-
-/// How much of a call is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// Nothing: `begin` always runs, `complete` keeps nothing; what needs a journal is denied.
-    Never,
-    /// Everything; answered inline if it is done soon.
-    Auto,
-    /// Everything, and always answered as a task.
-    Required,
-}
 
 /// What a task was accepted with. It never changes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -47,6 +35,20 @@ pub struct Spec {
     pub created: Timestamp,
     /// The task that it was forked from, and where.
     pub forked_from: Option<(TaskId, Option<CheckpointId>)>,
+    /// The name that its owner chose for it, unique among the owner's tasks while it is kept.
+    pub name: Option<Arc<str>>,
+}
+
+impl Spec {
+    /// The component of a task that ran no component: a request that the host itself has answered,
+    /// whose tool is the method's name. It is a text, and not the digest of any bytes that anybody
+    /// could find.
+    pub const HOST: Digest = Digest(*b"stepwell.host/answered-at-once/1");
+
+    /// Whether it is the host's own answer, and so never ran anything.
+    pub fn is_of_host(&self) -> bool {
+        self.component == Self::HOST
+    }
 }
 
 /// Who saved a checkpoint.
@@ -210,6 +212,20 @@ impl Record {
             updated,
             marks: Arc::default(),
             holes: Arc::default(),
+        }
+    }
+
+    /// A task that was answered when it was accepted: it is at its end, and nothing ever ran.
+    pub fn answered(id: TaskId, spec: Spec) -> Self {
+        let accepted = Self::accepted(id, spec);
+        Self {
+            state: State::Finished {
+                outcome: Outcome::Completed,
+                stop: None,
+                at: accepted.updated,
+                doubts: Arc::default(),
+            },
+            ..accepted
         }
     }
 

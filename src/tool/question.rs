@@ -85,7 +85,15 @@ fn is_primitive(schema: &Value, depth: u32) -> bool {
     let (Some(field), Some(depth)) = (schema.as_object(), depth.checked_sub(1)) else {
         return false;
     };
-    let structured = ["type", "enum", "oneOf", "anyOf", "default", "examples"];
+    let structured = [
+        "type",
+        "enum",
+        "oneOf",
+        "anyOf",
+        "default",
+        "examples",
+        "enumNames",
+    ];
     if foreign(field, &structured).is_some() {
         return false;
     }

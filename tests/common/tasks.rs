@@ -32,6 +32,7 @@ pub(crate) fn spec(created: u64) -> Spec {
         policy: Policy::Auto,
         created: Timestamp(created),
         forked_from: None,
+        name: None,
     }
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn new_task(spec: Spec) -> NewTask {
         id: TaskId::random(),
         spec,
         arguments: b"{}"[..].into(),
+        answered: None,
     }
 }
 
@@ -115,6 +117,7 @@ pub(crate) async fn end(store: &Store, task: &TaskKey) {
 pub(crate) struct Watcher {
     pub(crate) groups: AtomicU64,
     pub(crate) requests: AtomicUsize,
+    pub(crate) bytes: AtomicUsize,
     pub(crate) synced: AtomicU64,
     pub(crate) is_full: AtomicBool,
     pub(crate) gate: Mutex<()>,
@@ -144,6 +147,7 @@ impl Probe for Watcher {
     fn after_commit(&self, _: &Path, group: &Group, _: Duration) {
         self.groups.fetch_add(1, Ordering::SeqCst);
         self.requests.fetch_add(group.requests, Ordering::SeqCst);
+        self.bytes.fetch_add(group.bytes, Ordering::SeqCst);
         self.synced.fetch_add(group.synced.into(), Ordering::SeqCst);
     }
 }

@@ -204,6 +204,7 @@ pub(crate) fn accepted() -> Disk {
         policy: Policy::Required,
         created: Timestamp(0),
         forked_from: None,
+        name: None,
     };
     Disk::new(Record::accepted(TaskId::from_bytes([0; 16]), spec))
 }

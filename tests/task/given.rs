@@ -31,6 +31,7 @@ impl Task {
             policy: Policy::Auto,
             created: Timestamp(0),
             forked_from: None,
+            name: None,
         };
         Self {
             record: Record::accepted(TaskId::random(), spec),

@@ -173,11 +173,13 @@ async fn one(store: &Store, clock: &Clock) -> anyhow::Result<()> {
         policy: Policy::Auto,
         created: clock.now(),
         forked_from: None,
+        name: None,
     };
     let new = NewTask {
         id: TaskId::random(),
         spec,
         arguments: ARGUMENTS.into(),
+        answered: None,
     };
     let task = store.submit(new).await?.record().key();
     let admitted = Change::by_host(clock.now(), Event::Admitted);

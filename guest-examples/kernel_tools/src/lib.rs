@@ -1,4 +1,4 @@
-//! `scatter`, `fibonacci` and `sha256`: work that keeps a CPU busy, for the benchmarks.
+//! `scatter`, `fibonacci`, `tree` and `sha256`: work that keeps a CPU busy, for the benchmarks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,5 +33,6 @@ fn tool(name: &str, work: fn(u64) -> u64) -> Tool {
 stepwell_guest::export!(
     tool("scatter", kernels::scatter),
     tool("fibonacci", kernels::fibonacci),
+    tool("tree", kernels::tree),
     tool("sha256", kernels::sha256),
 );

@@ -1,4 +1,4 @@
-//! Three ways to keep a CPU busy: a loop, recursion, and SHA-256.
+//! Four ways to keep a CPU busy: a loop, recursion of two kinds, and SHA-256.
 //!
 //! They know of no runtime, so that the benchmarks can run the same code as a guest and natively.
 //! What they return depends on all that they did.
@@ -39,6 +39,20 @@ pub fn fibonacci(n: u64) -> u64 {
     fibonacci(n - 1) + fibonacci(n - 2)
 }
 
+/// Goes through a binary tree of this depth. Neither of its two calls is the last thing that it does,
+/// and a difference can't be summed up on the way, so that no compiler makes a loop of them.
+pub fn tree(depth: u64) -> u64 {
+    fn walk(depth: u64, seed: u64) -> u64 {
+        if depth == 0 {
+            return seed;
+        }
+        let left = walk(depth - 1, seed.rotate_left(5));
+        let right = walk(depth - 1, seed ^ left);
+        left.rotate_left(9).wrapping_sub(right)
+    }
+    walk(depth, 0x9e37_79b9_7f4a_7c15)
+}
+
 /// The first eight bytes of the SHA-256 of so many bytes, in blocks of 64 KiB.
 pub fn sha256(bytes: u64) -> u64 {
     let block: Vec<u8> = (0..=u8::MAX).cycle().take(BLOCK_BYTES).collect();
@@ -58,6 +72,7 @@ mod tests {
     #[test]
     fn they_do_their_work() {
         assert_eq!(fibonacci(20), 6_765);
+        assert_ne!(tree(10), tree(11));
         assert_ne!(scatter(1_000), scatter(1_001));
         // By another implementation.
         assert_eq!(sha256(1 << 16), 0x7dac_a209_5d04_3826);

@@ -36,16 +36,22 @@ struct Desk {
 
 /// Room for four guests and 16 MiB, of which a tenant may have three and 12 MiB.
 fn desk() -> Desk {
+    desk_with(4, 3)
+}
+
+/// With other bounds of all lines, and of each.
+fn desk_with(queued_max: usize, each: usize) -> Desk {
     let caps = Caps {
         running_max: 4,
-        queued_max: 4,
+        queued_max,
         memory_max: 16 * MIB,
     };
     let usual = Share {
         weight: 1,
         running_max: 3,
-        queued_max: 3,
+        queued_max: each,
         memory_max: 12 * MIB,
+        ..Share::default()
     };
     let tenants = Tenants {
         usual,
@@ -183,9 +189,9 @@ fn places_are_bounded_for_each_and_for_all() {
     let place = |of: &Principal| desk.admission.place(&of.tenant);
     let places: Vec<_> = (0..3).map_while(|_| place(&a).ok()).collect();
     assert_eq!(places.len(), 3);
-    assert!(matches!(place(&a), Err(Full::Tenant(3))));
+    assert!(matches!(place(&a), Err(Full::Tenant { queued: 3, max: 3 })));
     let other = place(&b).ok();
-    assert!(matches!(place(&b), Err(Full::All(4))));
+    assert!(matches!(place(&b), Err(Full::All { queued: 4, max: 4 })));
     let key = task(&b);
     let ready = Ready::Task(key.clone());
     desk.admission
@@ -196,6 +202,58 @@ fn places_are_bounded_for_each_and_for_all() {
     assert!(desk.admission.remove(&key, &b).is_some());
     assert_eq!(desk.admission.all().queued, 0);
     assert!(desk.admission.0.state().lines.is_empty());
+}
+
+#[test]
+fn the_last_places_are_for_those_with_few() {
+    let desk = desk_with(2_000, 1_000);
+    let (a, b) = (owner("a", "s"), owner("b", "s"));
+    // As many as there are for it.
+    let fill = |of: &Principal| -> Vec<Place> {
+        let places = std::iter::repeat_with(|| desk.admission.place(&of.tenant));
+        places.map_while(Result::ok).collect()
+    };
+    let full = |of: &Principal| desk.admission.place(&of.tenant).err();
+    let of_a = fill(&a);
+    let mut of_b = fill(&b);
+    assert_eq!((of_a.len(), of_b.len()), (1_000, 800));
+    let max = 2_000;
+    assert!(matches!(full(&b), Some(Full::All { queued: 1_800, max: it }) if it == max));
+    let newcomers: Vec<_> = (0..100)
+        .map(|number| fill(&owner(&format!("n{number}"), "s")))
+        .collect();
+    assert!(newcomers.iter().all(|places| places.len() == 2));
+    let late = owner("late", "s");
+    assert!(matches!(full(&late), Some(Full::All { queued: 2_000, max: it }) if it == max));
+    // What is free again is not for those with many.
+    of_b.truncate(799);
+    assert!(full(&b).is_some());
+    assert!(full(&owner("n1", "s")).is_some());
+    assert_eq!(fill(&late).len(), 1);
+}
+
+#[test]
+fn once_it_is_closed_nobody_waits_and_nobody_gets_a_slot() {
+    let (desk, a) = (desk(), owner("a", "s"));
+    let call = |place| {
+        let (asked, slot) = oneshot::channel();
+        let ready = Ready::Call(TaskId::random(), asked);
+        desk.admission
+            .push(Class::New, ready, asker(&a, MIB), place);
+        slot
+    };
+    let mut waits = call(desk.admission.place(&a.tenant).ok());
+    let task = desk.push(Class::GoOn, &a, MIB);
+    desk.admission.close();
+    let mut late = call(desk.admission.place(&a.tenant).ok());
+    for slot in [&mut waits, &mut late] {
+        let told = slot.try_recv().err();
+        assert_eq!(told, Some(oneshot::error::TryRecvError::Closed));
+    }
+    assert!(desk.admission.slot(asker(&a, MIB)).is_none());
+    assert!(desk.pop().is_none());
+    assert!(desk.admission.remove(&task, &a).is_none());
+    assert_eq!(desk.admission.all().queued, 0);
 }
 
 #[test]

@@ -109,7 +109,7 @@ async fn whoever_is_cancelled_is_gone_when_that_is_answered() {
         assert!(guest.cancel().await.is_none());
         assert_eq!(count.load(Ordering::SeqCst), 0);
     }
-    assert!(executor.0.queue().fair.drain().is_empty());
+    assert!(executor.shared.queue().fair.drain().is_empty());
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn spinning_gives_way(threads: usize) {
     started.await.unwrap();
     let guest = spawn(&executor, &owner("newcomer", "s"), async { 7 });
     assert_eq!(guest.await.unwrap(), 7);
-    while executor.0.queue().idle < threads - 1 {
+    while executor.shared.queue().idle < threads - 1 {
         tokio::task::yield_now().await;
     }
     // So does whoever wants it gone.

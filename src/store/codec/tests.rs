@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use super::*;
 use crate::id::Principal;
 use crate::limit::{Limits, Name};
+use crate::store::account::Delta;
+use crate::store::audit::StoredEntry;
 use crate::store::disk::Space;
+use crate::store::notes::StoredNote;
 use crate::task::{
     Actor, Cancel, Failure, How, Kind, Mode, Origin, Outcome, Policy, Question, Reason, RowKind,
     Source, Status, StepKey, Stop, Wait,
@@ -28,6 +31,7 @@ fn spec() -> Spec {
         policy: Policy::Auto,
         created: Timestamp(1_000),
         forked_from: Some((TaskId::from_bytes([3; 16]), Some(CheckpointId(4)))),
+        name: Some("nightly".into()),
     }
 }
 
@@ -153,6 +157,17 @@ fn at() -> StepKey {
     }
 }
 
+/// With numbers up to 257, and charged for something.
+fn tally() -> Tally {
+    let mut tally = Tally::from_end(257);
+    tally.account.add(&Delta {
+        day: 20_000,
+        fuel: 1_000_000,
+        stored: 5_000,
+    });
+    tally
+}
+
 /// Notes the bytes of a value, once it was seen to come back from them.
 fn pin<T: Serialize + DeserializeOwned>(pinned: &mut String, kind: &str, value: &T, tail: &[u8]) {
     let bytes = encode(value, tail).unwrap();
@@ -173,7 +188,7 @@ fn pin_heads(pinned: &mut String, record: &Record) {
             state,
             ..record.clone()
         };
-        let head = Head::of(&record, 257);
+        let head = Head::of(&record, &tally());
         pin(pinned, "head", &head, &[]);
         let facts = Facts {
             spec: record.spec.clone(),
@@ -246,6 +261,13 @@ fn the_bytes_of_every_kind_of_value_are_those_of_the_format() {
     };
     pin(&mut pinned, "idempotency key", &holder, &[]);
     pin(&mut pinned, "newest", &Timestamp(1_000), &[]);
+    pin(&mut pinned, "account", &tally().account, &[]);
+    let expires = Timestamp(1_000);
+    pin(&mut pinned, "note", &StoredNote { expires }, b"{}");
+    for entry in crate::audit::every_kind() {
+        let stored = StoredEntry { chain: None, entry };
+        pin(&mut pinned, "audit", &stored, &[]);
+    }
     insta::assert_snapshot!(pinned);
 }
 
@@ -261,7 +283,7 @@ fn damage_is_named_by_its_place() {
         assert!(error.contains(expect), "{error}");
     };
     check(&[], "nothing, where a value was expected");
-    check(&[2, 0], "format 2, where this version reads format 1");
-    check(&[1], "Hit the end of buffer");
-    check(&[1, 0, 0], "1 bytes too many");
+    check(&[1, 0], "format 1, where this version reads format 2");
+    check(&[2], "Hit the end of buffer");
+    check(&[2, 0, 0], "1 bytes too many");
 }

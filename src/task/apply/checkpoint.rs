@@ -69,6 +69,9 @@ impl Step {
 impl Record {
     /// Whether the task could go back to a checkpoint, were it not at work.
     pub fn check_restore(&self, to: CheckpointId) -> Result<(), Illegal> {
+        if self.spec.is_of_host() {
+            return Err(Illegal::Answered);
+        }
         if self.state.is_terminal() {
             return Err(Illegal::Ended(self.status()));
         }

@@ -130,6 +130,9 @@ impl Step {
         ) {
             return Err(self.not_now("be forked"));
         }
+        if self.record.spec.is_of_host() {
+            return Err(Illegal::Answered);
+        }
         // The first fork of an ended task goes on with its keys; nothing runs under them any more.
         self.record.forks += u32::from(self.record.state.is_terminal());
         self.emit(Entry::Forked { child });

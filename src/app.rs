@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Cli, Exit, Signal, Signals};
 
+mod offers;
 mod panic;
+mod serve;
 
 /// What the process does, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -52,7 +54,11 @@ fn work(cli: Cli) -> anyhow::Result<Exit> {
         .context("tokio can't start")?;
     let exit = tokio.block_on(async {
         let signals = signals().context("signals can't be handled")?;
-        cli::run(cli, signals).await
+        match cli.command {
+            // What it wires lies above the commands.
+            cli::Command::Serve(serve) => serve::serve(&cli.global, serve, signals).await,
+            command => cli::run(Cli { command, ..cli }, signals).await,
+        }
     });
     // A thread may be left that waits for a line from the terminal.
     tokio.shutdown_background();
@@ -97,7 +103,7 @@ fn signals() -> std::io::Result<Signals> {
     let kinds = [
         (SignalKind::interrupt(), Signal::Interrupt),
         (SignalKind::terminate(), Signal::Terminate),
-        (SignalKind::hangup(), Signal::Terminate),
+        (SignalKind::hangup(), Signal::Reload),
     ];
     for (kind, meaning) in kinds {
         let (mut arrived, sender) = (signal(kind)?, sender.clone());

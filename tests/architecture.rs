@@ -21,7 +21,7 @@ use reader::{Reader, Segments};
 const FLOORS: &[(u8, &[&str])] = &[
     (6, &["main", "lib", "app"]),
     (5, &["cli", "demo", "http", "stdio", "console", "mcp"]),
-    (4, &["runtime"]),
+    (4, &["runtime", "access", "catalogue", "desk", "view"]),
     (3, &["sandbox", "registry"]),
     (2, &["store", "audit", "identity"]),
     (1, &["config", "telemetry"]),

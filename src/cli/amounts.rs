@@ -1,10 +1,7 @@
 //! Limits, as they are typed and shown.
 
 use crate::clock::millis;
-use crate::limit::{
-    self, Limit, Limits, Name, Size, Unenforceable, Unit, format_count, format_duration,
-    parse_duration,
-};
+use crate::limit::{self, Limit, Limits, Name, Size, Unenforceable, parse_count, parse_duration};
 
 use super::error;
 
@@ -62,19 +59,10 @@ fn refused(error: &Unenforceable) -> anyhow::Error {
 
 fn out_of_bounds(bounds: &Limit, value: u64) -> anyhow::Error {
     let (name, unit) = (bounds.name, bounds.unit);
-    let [value, min, max] = [value, bounds.min, bounds.max].map(|amount| shown(unit, amount));
+    let [value, min, max] = [value, bounds.min, bounds.max].map(|amount| unit.format(amount));
     let message = format!("--{name} must be between {min} and {max}, not {value}");
-    let usual = shown(unit, bounds.default);
+    let usual = unit.format(bounds.default);
     error::input(message, format!("without --{name} it is {usual}"))
-}
-
-/// An amount for people.
-pub(super) fn shown(unit: Unit, amount: u64) -> String {
-    match unit {
-        Unit::Bytes => Size(amount).to_string(),
-        Unit::Millis => format_duration(amount),
-        Unit::Fuel | Unit::Count => format_count(amount),
-    }
 }
 
 /// A size that was measured, to three digits or so.
@@ -89,28 +77,6 @@ pub(super) fn about(bytes: u64) -> String {
     }
 }
 
-fn parse_count(text: &str) -> Result<u64, String> {
-    let units = [
-        ("k", 1_000_u64),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("T", 1_000_000_000_000),
-    ];
-    let unit = units
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
-    let (digits, factor) = unit.unwrap_or((text, 1));
-    let is_number = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'_');
-    let number = digits
-        .replace('_', "")
-        .parse::<u64>()
-        .ok()
-        .filter(|_| is_number);
-    number
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "write a whole number, or one with k, M, G or T, like 5G".to_owned())
-}
-
 fn parse_size(text: &str) -> Result<u64, limit::InvalidAmount> {
     text.parse::<Size>().map(|size| size.0)
 }
@@ -122,19 +88,6 @@ pub(super) fn parse_millis(text: &str) -> Result<u64, limit::InvalidAmount> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts() {
-        let check = |text: &str, expect: Option<u64>| {
-            assert_eq!(parse_count(text).ok(), expect, "{text}");
-        };
-        check("0", Some(0));
-        check("5G", Some(5_000_000_000));
-        check("1_000", Some(1_000));
-        for bad in ["", "G", "-1", "1.5G", "x", "99999999999G", "_"] {
-            check(bad, None);
-        }
-    }
 
     #[test]
     fn numbers_for_people() {

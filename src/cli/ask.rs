@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{Screen, Signal, Signals, Style};
-use crate::runtime::Answer;
-use crate::task::Question;
+use crate::desk::Answer;
 use crate::text::clean_line;
+use crate::view::Question;
 
 /// The most bytes of a text of the tool that are shown.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -59,7 +59,7 @@ pub(super) async fn ask(
     signals: &mut Signals,
     question: &Question,
 ) -> Asked {
-    let schema: Value = serde_json::from_str(&question.schema).unwrap_or_default();
+    let schema = &question.schema;
     let message = clean_line(&question.message, TEXT_BYTES_MAX);
     screen.warn(&screen.paint(Style::Bold, &format!("? {message}")));
     screen.warn(&screen.paint(
@@ -67,11 +67,12 @@ pub(super) async fn ask(
         "  /decline refuses, /cancel dismisses the question",
     ));
     let mut answer = Map::new();
-    let fields = fields(&schema);
+    let fields = fields(schema);
     if fields.is_empty() {
         Screen::prompt("  press enter to agree: ");
         return match line(input, signals).await {
-            Ok(line) => refusal(&line).unwrap_or(Asked::Answer(Answer::Accept(json!({})))),
+            Ok(line) => refusal(question, &line)
+                .unwrap_or_else(|| Asked::Answer(accept(question, json!({})))),
             Err(asked) => asked,
         };
     }
@@ -82,7 +83,7 @@ pub(super) async fn ask(
                 Ok(typed) => typed,
                 Err(asked) => return asked,
             };
-            if let Some(refusal) = refusal(&typed) {
+            if let Some(refusal) = refusal(question, &typed) {
                 return refusal;
             }
             match parse(&field, typed.trim()) {
@@ -95,7 +96,7 @@ pub(super) async fn ask(
             }
         }
     }
-    Asked::Answer(Answer::Accept(Value::Object(answer)))
+    Asked::Answer(accept(question, Value::Object(answer)))
 }
 
 async fn line(input: &mut Input, signals: &mut Signals) -> Result<String, Asked> {
@@ -108,12 +109,26 @@ async fn line(input: &mut Input, signals: &mut Signals) -> Result<String, Asked>
     }
 }
 
-fn refusal(line: &str) -> Option<Asked> {
-    match line.trim() {
-        "/decline" => Some(Asked::Answer(Answer::Decline)),
-        "/cancel" => Some(Asked::Answer(Answer::Cancel)),
-        _ => None,
+fn accept(question: &Question, value: Value) -> Answer {
+    Answer {
+        question: question.question.clone(),
+        accept: Some(value),
+        ..Answer::default()
     }
+}
+
+fn refusal(question: &Question, line: &str) -> Option<Asked> {
+    let (decline, cancel) = match line.trim() {
+        "/decline" => (true, false),
+        "/cancel" => (false, true),
+        _ => return None,
+    };
+    Some(Asked::Answer(Answer {
+        question: question.question.clone(),
+        accept: None,
+        decline,
+        cancel,
+    }))
 }
 
 fn fields<'a>(schema: &'a Value) -> Vec<Field<'a>> {

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::Exit;
 use crate::runtime;
-use crate::task::{CannotFork, Illegal};
 use crate::text::clean_line;
 use crate::{registry, sandbox, store};
 
@@ -24,6 +23,25 @@ pub(super) enum Trouble {
         /// What to do.
         hint: Option<String>,
     },
+    /// What was asked for was refused.
+    #[error("{message}")]
+    Told {
+        /// The stable word for why.
+        code: String,
+        /// Why.
+        message: String,
+    },
+    /// A server can't be asked.
+    #[error("{message}")]
+    Server {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Ctrl-c, while a server was asked.
+    #[error("interrupted; the server may still do what it was asked for")]
+    Left,
     /// Ctrl-c, before there was a task to cancel.
     #[error("interrupted before anything was started")]
     Interrupted,
@@ -102,7 +120,9 @@ fn exit(error: &anyhow::Error) -> Exit {
     if let Some(trouble) = error.downcast_ref::<Trouble>() {
         return match trouble {
             Trouble::Input { .. } => Exit::Usage,
-            Trouble::Interrupted => Exit::Cancelled,
+            Trouble::Told { code, .. } => exit_of_code(code),
+            Trouble::Server { .. } => Exit::Host,
+            Trouble::Interrupted | Trouble::Left => Exit::Cancelled,
         };
     }
     match error.downcast_ref::<runtime::Error>() {
@@ -111,12 +131,25 @@ fn exit(error: &anyhow::Error) -> Exit {
     }
 }
 
+/// What a server's refusal comes to: the same as [`exit_of`] says of its error.
+fn exit_of_code(code: &str) -> Exit {
+    match code {
+        "busy" | "tenant-busy" | "tenant-over-budget" | "too-much-noted" | "draining" | "host" => {
+            Exit::Host
+        }
+        _ => Exit::Usage,
+    }
+}
+
 fn exit_of(error: &runtime::Error) -> Exit {
     use runtime::Error;
     match error {
-        Error::Busy { .. } | Error::TenantBusy { .. } | Error::Draining | Error::Io { .. } => {
-            Exit::Host
-        }
+        Error::Busy { .. }
+        | Error::TenantBusy { .. }
+        | Error::TenantOverBudget { .. }
+        | Error::TooMuchNoted { .. }
+        | Error::Draining
+        | Error::Io { .. } => Exit::Host,
         Error::Unknown(_)
         | Error::NoRoom { .. }
         | Error::Illegal(_)
@@ -124,12 +157,16 @@ fn exit_of(error: &runtime::Error) -> Exit {
         | Error::NothingKept(_)
         | Error::InvalidKey
         | Error::KeyReused(_)
+        | Error::NameTaken(_)
+        | Error::InvalidNote { .. }
+        | Error::Policy(_)
         | Error::KeyNotKept(_)
         | Error::NoTool { .. }
         | Error::NoComponent(_)
         | Error::InvalidArguments(_)
         | Error::InvalidAnswer(_)
         | Error::TooLarge { .. }
+        | Error::Setting { .. }
         | Error::Limit(_)
         | Error::Grant(_) => Exit::Usage,
         Error::Registry(error) => match error {
@@ -167,14 +204,19 @@ fn exit_of_sandbox(error: &sandbox::Error) -> Exit {
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(Trouble::Input { hint, .. }) = error.downcast_ref::<Trouble>() {
-        return hint.clone();
+    match error.downcast_ref::<Trouble>() {
+        Some(Trouble::Input { hint, .. } | Trouble::Server { hint, .. }) => return hint.clone(),
+        Some(Trouble::Told { code, .. }) => return hint_of_code(code).map(str::to_owned),
+        Some(Trouble::Interrupted | Trouble::Left) | None => {}
     }
-    let hint = match error.downcast_ref::<runtime::Error>()? {
+    let error = error.downcast_ref::<runtime::Error>()?;
+    if let Some(hint) = hint_of_code(error.code()) {
+        return Some(hint.to_owned());
+    }
+    let hint = match error {
         runtime::Error::NoTool { .. } | runtime::Error::InvalidArguments(_) => {
             "`stepwell tools COMPONENT` shows the tools and what they take"
         }
-        runtime::Error::Unknown(_) => "`stepwell tasks list` shows the tasks that are kept",
         runtime::Error::KeyReused(task) => {
             let id = task.id;
             return Some(format!(
@@ -182,11 +224,6 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             ));
         }
         runtime::Error::KeyNotKept(_) => "leave --key away: calling this tool twice does no harm",
-        runtime::Error::Illegal(Illegal::NoCheckpoint(_))
-        | runtime::Error::CannotFork(CannotFork::Illegal(Illegal::NoCheckpoint(_))) => {
-            "`stepwell tasks checkpoints ID` lists those kept"
-        }
-        runtime::Error::CannotFork(_) => "`stepwell tasks pause ID` pauses it at its next boundary",
         runtime::Error::Registry(registry::Error::Component(error))
         | runtime::Error::Sandbox(error) => return hint_of_sandbox(error).map(str::to_owned),
         runtime::Error::Registry(registry::Error::Quarantined { .. }) => {
@@ -204,6 +241,17 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// What to do about refusals that come from a server, too.
+fn hint_of_code(code: &str) -> Option<&'static str> {
+    match code {
+        "unknown-task" => Some("`stepwell tasks list` shows the tasks that are kept"),
+        "no-checkpoint" => Some("`stepwell tasks checkpoints ID` lists those kept"),
+        "cannot-fork" => Some("`stepwell tasks pause ID` pauses it at its next boundary"),
+        "unauthenticated" => Some("--key or STEPWELL_KEY; `stepwell keys new` makes one"),
+        _ => None,
+    }
 }
 
 fn hint_of_sandbox(error: &sandbox::Error) -> Option<&'static str> {

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::task::{Kind, Outcome, Record, State};
+use crate::limit;
+use crate::task::{Kind, Status};
+use crate::view::Task;
 
 /// The exit codes, as `stepwell help` shows them.
 pub(super) const TABLE: &str = "\
@@ -13,7 +15,23 @@ Exit codes:
     3  a limit ended the task: fuel, memory, time, another one, or what was not granted
     4  the host failed: its data directory is in use, damaged or full, or it has a bug
     5  the task is left waiting for an answer, paused or drained, and can be gone on with
-  130  the task was cancelled";
+  130  the task was cancelled, or ctrl-c ended the command";
+
+/// Every kind of failure; of those past a limit, one.
+const KINDS: [Kind; 12] = [
+    Kind::OutOfFuel,
+    Kind::OutOfMemory,
+    Kind::DeadlineExceeded,
+    Kind::LimitExceeded(limit::Name::Steps),
+    Kind::Trap,
+    Kind::Misuse,
+    Kind::StepChanged,
+    Kind::ToolError,
+    Kind::InvalidArguments,
+    Kind::Denied,
+    Kind::InDoubt,
+    Kind::Host,
+];
 
 /// How a command ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,17 +67,21 @@ impl Exit {
     }
 
     /// What the state of a task comes to.
-    pub(super) fn of(record: &Record) -> Self {
-        match &record.state {
-            State::Finished { outcome, .. } => match outcome {
-                Outcome::Completed => Self::Done,
-                Outcome::Failed { failure, .. } => Self::of_kind(failure.kind),
-                Outcome::Cancelled { .. } => Self::Cancelled,
-            },
-            State::Queued { .. }
-            | State::Running { .. }
-            | State::Waiting(_)
-            | State::Paused { .. } => Self::Left,
+    pub(super) fn of(task: &Task) -> Self {
+        match task.status {
+            Status::Completed => Self::Done,
+            Status::Failed => {
+                let kind = task.failure.as_ref().map_or("", |failure| &failure.kind);
+                let mut kinds = KINDS.into_iter();
+                let kind = kinds.find(|known| known.code() == kind);
+                kind.map_or(Self::Failed, Self::of_kind)
+            }
+            Status::Cancelled => Self::Cancelled,
+            Status::Queued
+            | Status::Running
+            | Status::WaitingTimer
+            | Status::WaitingInput
+            | Status::Paused => Self::Left,
         }
     }
 

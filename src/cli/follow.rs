@@ -1,21 +1,18 @@
 //! Follows a task to its end, or to where nobody here can help it on.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::ask::{self, Asked, Input};
+use super::error::Trouble;
 use super::meter::Meter;
-use super::session::{Session, failed};
-use super::{Context, Exit, Signal, Style, json, text};
-use crate::id::TaskKey;
-use crate::runtime::{Cancellation, Runtime};
-use crate::task::{Question, Record, State, Status, Wait};
+use super::source::{News, Source};
+use super::{Context, Exit, Signal, Style};
+use crate::desk::{Ask, Cancel};
+use crate::id::TaskId;
+use crate::task::{Mode, Status};
+use crate::view::{Question, Task};
 
-/// How often the task's log is looked at. Its state is told without being asked for.
-const LOOK: Duration = Duration::from_millis(100);
+mod ending;
 
-/// Events that are read at once.
-const EVENTS: usize = 500;
+use ending::show;
 
 /// Why a task is not followed any further.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,136 +27,157 @@ pub(super) enum Parted {
     Drained,
     /// This process is to end now, whatever becomes of the guest.
     Abandoned,
+    /// It is not at work anywhere.
+    Idle,
+    /// It goes on without anybody looking.
+    Unwatched,
+}
+
+/// How a task is followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// It is at work in this process: ctrl-c cancels it.
+    Owned,
+    /// It is at work elsewhere, and whoever follows it helps it on.
+    Helped,
+    /// It is only looked at.
+    Watched,
 }
 
 /// A task that is followed.
 struct Follower<'a> {
-    runtime: &'a Runtime,
-    session: &'a Session,
-    task: &'a TaskKey,
+    source: &'a Source,
+    task: TaskId,
+    manner: Manner,
     meter: Meter<'a>,
-    /// The newest event that was shown.
-    seen: u64,
     interrupts: u32,
     input: Option<Input>,
-}
-
-/// The number of the newest event that there is.
-pub(super) async fn newest(session: &Session, task: &TaskKey) -> anyhow::Result<u64> {
-    let mut newest = 0;
-    loop {
-        let events = session.runtime.events(task, newest, EVENTS).await?;
-        match events.last() {
-            Some(last) => newest = last.number,
-            None => return Ok(newest),
-        }
-    }
+    /// The questions that whoever only watches was told of.
+    asked: Option<Vec<Question>>,
 }
 
 /// Follows the task, showing what happens after the event `seen`, and shows what came of it.
 pub(super) async fn follow(
     context: &mut Context,
-    session: Session,
-    task: &TaskKey,
-    seen: u64,
+    source: Source,
+    (task, seen): (TaskId, u64),
 ) -> anyhow::Result<Exit> {
-    let (shown, ends_now) = match parted(context, &session, task, seen).await {
-        Ok((record, parted)) => {
-            let shown = show(context, &session, &record, parted).await;
+    let manner = match source {
+        Source::Here(_) => Manner::Owned,
+        Source::Served(_) => Manner::Helped,
+    };
+    follow_as(context, source, (task, seen), manner).await
+}
+
+/// Looks at the task until it ends, and shows what came of it. Nothing is done to it.
+pub(super) async fn watch(
+    context: &mut Context,
+    source: Source,
+    (task, seen): (TaskId, u64),
+) -> anyhow::Result<Exit> {
+    follow_as(context, source, (task, seen), Manner::Watched).await
+}
+
+async fn follow_as(
+    context: &mut Context,
+    source: Source,
+    (task, seen): (TaskId, u64),
+    manner: Manner,
+) -> anyhow::Result<Exit> {
+    let (shown, ends_now) = match parted(context, &source, (task, seen), manner).await {
+        Ok((task, parted)) => {
+            let shown = show(context, &source, task, parted).await;
             (shown, parted == Parted::Abandoned)
         }
         Err(error) => (Err(error), false),
     };
-    if ends_now {
-        session.abandon().await;
-    } else {
-        session.close().await;
+    match source {
+        Source::Here(session) if ends_now => session.abandon().await,
+        source => source.close().await,
     }
     shown
 }
 
 async fn parted(
     context: &mut Context,
-    session: &Session,
-    task: &TaskKey,
-    seen: u64,
-) -> anyhow::Result<(Arc<Record>, Parted)> {
+    source: &Source,
+    (task, seen): (TaskId, u64),
+    manner: Manner,
+) -> anyhow::Result<(Task, Parted)> {
     let Context {
         screen, signals, ..
     } = context;
+    let can_ask = screen.can_ask() && manner != Manner::Watched;
     let mut follower = Follower {
-        runtime: &session.runtime,
-        session,
+        source,
         task,
+        manner,
         meter: Meter::new(screen),
-        seen,
         interrupts: 0,
-        input: screen.can_ask().then(Input::default),
+        input: can_ask.then(Input::default),
+        asked: None,
     };
-    let mut watch = session.runtime.watch(task).await?;
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut news = News::of(source, task, seen).await?;
     loop {
-        // What is told may lie behind what is recorded; a question is not asked twice for that.
-        watch.mark_unchanged();
-        let record = session.runtime.record(task).await?;
-        follower.events().await?;
-        follower.meter.record(&record);
-        if let Some(parted) = follower.is_parted(&record) {
-            return Ok((record, parted));
+        let task = news.task().await?;
+        follower.meter.events(&news.events().await?);
+        follower.meter.task(&task);
+        if manner == Manner::Watched {
+            follower.tell(&task);
         }
-        let signal = if let State::Waiting(Wait::Input { questions }) = &record.state {
+        if let Some(parted) = follower.is_parted(&task) {
+            return Ok((task, parted));
+        }
+        let questions = task.questions.as_deref().unwrap_or_default();
+        let is_asked = task.status == Status::WaitingInput && manner != Manner::Watched;
+        let signal = if is_asked {
             follower.meter.hide();
-            let is_newer = |told: &Option<Arc<Record>>| {
-                told.as_ref().is_some_and(|told| told.seq > record.seq)
-            };
             let signal = tokio::select! {
                 signal = follower.ask(screen, signals, questions) => signal?,
                 // Its time is over, say.
-                _ = watch.wait_for(is_newer) => None,
+                past = news.past(&task) => past.map(|()| None)?,
             };
             follower.meter.show();
             signal
         } else {
             tokio::select! {
-                // Whatever ended the watch has ended the runtime too.
-                changed = watch.changed() => match changed {
-                    Ok(()) => None,
-                    Err(_) => return Err(failed(session.runtime.failed().await)),
-                },
-                _ = look.tick() => None,
+                changed = news.changed() => changed.map(|()| None)?,
                 signal = signals.next() => Some(signal),
-                error = session.runtime.failed() => return Err(failed(error)),
             }
         };
         if let Some(signal) = signal
             && let Some(parted) = follower.signalled(signal).await?
         {
-            return Ok((session.runtime.record(task).await?, parted));
+            return Ok((news.task().await?, parted));
         }
     }
 }
 
 impl Follower<'_> {
-    /// Shows what was logged since the last look.
-    async fn events(&mut self) -> anyhow::Result<()> {
-        loop {
-            let events = self.runtime.events(self.task, self.seen, EVENTS).await?;
-            self.meter.events(&events);
-            match events.last() {
-                Some(last) => self.seen = last.number,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    fn is_parted(&self, record: &Record) -> Option<Parted> {
-        match record.status() {
+    fn is_parted(&self, task: &Task) -> Option<Parted> {
+        let is_watched = self.manner == Manner::Watched;
+        match task.status {
             status if status.is_terminal() => Some(Parted::Ended),
+            _ if is_watched && matches!(self.source, Source::Here(_)) => Some(Parted::Idle),
+            _ if is_watched => None,
             Status::WaitingInput if self.input.is_none() => Some(Parted::Asks),
             Status::Paused => Some(Parted::Paused),
             _ => None,
         }
+    }
+
+    /// Says what is asked of whoever may answer.
+    fn tell(&mut self, task: &Task) {
+        if self.asked == task.questions {
+            return;
+        }
+        for question in task.questions.iter().flatten() {
+            let message = crate::text::clean_line(&question.message, 4_096);
+            let key = super::place::quoted(&question.question);
+            let answer = format!("stepwell tasks answer {} {key} --accept JSON", task.task);
+            self.meter.line(&format!("asks: {message} ({answer})"));
+        }
+        self.asked.clone_from(&task.questions);
     }
 
     /// Asks whoever sits at the terminal. Returns the wish that came instead of an answer.
@@ -181,123 +199,54 @@ impl Follower<'_> {
                 return Ok(None);
             }
         };
-        let owner = &self.session.owner;
-        match self
-            .runtime
-            .answer(self.task, owner, &question.key, &answer)
-            .await
-        {
-            Err(
-                error @ (crate::runtime::Error::InvalidAnswer(_)
-                | crate::runtime::Error::Illegal(_)),
-            ) => {
+        let answered = self.source.ask(Ask::Answer(self.task, answer)).await;
+        match answered.map(|_: Task| None) {
+            Err(error) if is_about(&error, &["invalid-answer", "no-question", "not-now"]) => {
                 screen.warn(&screen.paint(Style::Warning, &error.to_string()));
                 Ok(None)
             }
-            answered => {
-                answered?;
-                Ok(None)
-            }
+            answered => answered,
         }
     }
 
     /// Does what the terminal or the system asks for.
     async fn signalled(&mut self, signal: Signal) -> anyhow::Result<Option<Parted>> {
+        if self.manner != Manner::Owned {
+            return Ok(Some(Parted::Unwatched));
+        }
         if signal == Signal::Terminate {
             return Ok(Some(Parted::Drained));
         }
         self.interrupts += 1;
-        let owner = self.session.owner.clone();
-        let cancellation = match self.interrupts {
-            1 => Cancellation::graceful(owner),
-            2 => Cancellation::immediate(owner),
+        let mode = match self.interrupts {
+            1 => Mode::Graceful,
+            2 => Mode::Immediate,
             _ => return Ok(Some(Parted::Abandoned)),
         };
-        let why = Some("ctrl-c".to_owned());
-        self.meter.line(match self.interrupts {
-            1 => "cancelling: the tool is asked to stop at its next boundary; ctrl-c again ends it at once",
-            _ => "ending it at once",
+        self.meter.line(match mode {
+            Mode::Graceful => "cancelling: the tool is asked to stop at its next boundary; ctrl-c again ends it at once",
+            Mode::Immediate => "ending it at once",
         });
-        let cancelled = self
-            .runtime
-            .cancel(
-                self.task,
-                Cancellation {
-                    why,
-                    ..cancellation
-                },
-            )
-            .await;
-        match cancelled {
-            // It has ended just now; the next look shows how.
-            Ok(_) | Err(crate::runtime::Error::Illegal(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Shows what came of the task, or how it can be gone on with.
-pub(super) async fn show(
-    context: &Context,
-    session: &Session,
-    record: &Record,
-    parted: Parted,
-) -> anyhow::Result<Exit> {
-    let screen = &context.screen;
-    let output = session.runtime.output(&record.key()).await?;
-    if let State::Finished { outcome, .. } = &record.state {
-        let style = match Exit::of(record) {
-            Exit::Done => Style::Good,
-            _ => Style::Bad,
+        let cancel = Cancel {
+            mode: Some(mode),
+            grace: None,
+            why: Some("ctrl-c".to_owned()),
         };
-        let ended = screen.paint(style, &text::ended(outcome));
-        match Exit::of(record) {
-            Exit::Done => screen.say(&ended),
-            _ => screen.warn(&ended),
+        let cancelled = self.source.ask(Ask::Cancel(self.task, cancel)).await;
+        match cancelled.map(|_: Task| None) {
+            // It has ended just now; the next look shows how.
+            Err(error) if is_about(&error, &["not-now"]) => Ok(None),
+            cancelled => cancelled,
         }
-        let attempts = ("attempts", record.attempt.to_string());
-        let facts = std::iter::once(attempts).chain(text::used(record));
-        screen.say(&screen.paint(Style::Dim, &text::columns(facts)));
-    } else {
-        left(context, record, parted);
     }
-    if screen.json {
-        screen.value(&json::task(record, output.as_ref()))?;
-    } else if let Some(output) = &output {
-        screen.data(&text::output(output))?;
-    }
-    Ok(Exit::of(record))
 }
 
-/// Says how a task that is left can be gone on with.
-pub(super) fn left(context: &Context, record: &Record, parted: Parted) {
-    let (screen, id) = (&context.screen, record.id);
-    let resume = context.global.command(&format!("tasks resume {id}"));
-    match parted {
-        Parted::Asks => {
-            let questions = match record.state.wait() {
-                Some(Wait::Input { questions }) => questions.as_slice(),
-                _ => &[],
-            };
-            screen.warn("the task waits for an answer, and nobody is here to ask:");
-            for question in questions {
-                let message = crate::text::clean_line(&question.message, 4_096);
-                let schema = crate::text::clean_line(&question.schema, 4_096);
-                let key = super::place::quoted(&question.key);
-                let answer = context
-                    .global
-                    .command(&format!("tasks answer {id} {key} --accept JSON"));
-                screen.warn(&format!("\n  {message}\n  JSON: {schema}\n  {answer}"));
-            }
-            screen.warn(&format!("\nthen go on with: {resume}"));
-        }
-        Parted::Paused => screen.warn(&format!("the task is paused; go on with: {resume}")),
-        Parted::Drained => screen.warn(&format!(
-            "the task is left at its next boundary; go on with: {resume}"
-        )),
-        Parted::Abandoned => screen.warn(&format!(
-            "the task is left where it was; go on with: {resume}"
-        )),
-        Parted::Ended => {}
-    }
+/// Whether it is a refusal with one of these codes, of a server or of the runtime here.
+fn is_about(error: &anyhow::Error, codes: &[&str]) -> bool {
+    let here = error.downcast_ref::<crate::runtime::Error>();
+    let code = match error.downcast_ref::<Trouble>() {
+        Some(Trouble::Told { code, .. }) => Some(code.as_str()),
+        _ => here.map(crate::runtime::Error::code),
+    };
+    code.is_some_and(|code| codes.contains(&code))
 }

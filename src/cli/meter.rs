@@ -3,8 +3,8 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Screen, Style, text};
-use crate::store::Event;
-use crate::task::{Entry, Record, Status};
+use crate::task::Status;
+use crate::view::{Entry, Event, Task};
 
 /// How often the bar moves.
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
@@ -60,14 +60,11 @@ impl<'a> Meter<'a> {
     }
 
     /// Shows where the task is.
-    pub(super) fn record(&self, record: &Record) {
+    pub(super) fn task(&self, task: &Task) {
         let Some(bar) = &self.bar else { return };
-        let steps = record.steps_before + record.steps;
-        bar.set_prefix(format!(
-            "{} {} · {steps} steps",
-            record.spec.tool,
-            record.status()
-        ));
+        let (tool, status, steps) = (&task.tool, task.status, task.steps_done);
+        let tool = crate::text::clean_line(tool, 120);
+        bar.set_prefix(format!("{tool} {status} · {steps} steps"));
     }
 
     fn progress(&mut self, done: f64, total: Option<f64>, message: &str) {

@@ -7,7 +7,7 @@ use super::{Global, error};
 
 impl Global {
     /// The data directory: as typed, else as the environment has it, else in the user's home.
-    pub(super) fn place(&self) -> anyhow::Result<PathBuf> {
+    pub fn place(&self) -> anyhow::Result<PathBuf> {
         if let Some(dir) = self.typed() {
             return Ok(dir.clone());
         }
@@ -25,6 +25,13 @@ impl Global {
 
     /// A command that goes on in the same place.
     pub(super) fn command(&self, words: &str) -> String {
+        let server = self
+            .server
+            .as_ref()
+            .and_then(|remote| remote.server.as_ref());
+        if let Some(server) = server {
+            return format!("stepwell {words} --server {}", quoted(server));
+        }
         match self.typed() {
             Some(dir) => {
                 let dir = quoted(&dir.to_string_lossy());
@@ -34,7 +41,8 @@ impl Global {
         }
     }
 
-    fn typed(&self) -> Option<&PathBuf> {
+    /// The data directory as it was typed.
+    pub fn typed(&self) -> Option<&PathBuf> {
         let dir = self.data_dir.as_ref();
         dir.filter(|dir| !dir.as_os_str().is_empty())
     }

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use super::amounts::Amounts;
 use super::error::{self, Trouble};
 use super::session::Session;
-use super::{Context, Exit, Style, follow, json, text, value};
+use super::source::Source;
+use super::{Context, Exit, Style, follow, text, value};
+use crate::limit::COMPONENT_BYTES_MAX;
 use crate::runtime::{Accepted, Grant, Request};
 use crate::task::{Entry, Status};
 use crate::tool::TaskSupport;
-
-/// The most bytes that a component has.
-const COMPONENT_BYTES_MAX: u64 = 256 << 20;
 
 /// What is worth knowing about keys and signals.
 const AFTER: &str = "\
@@ -61,7 +60,9 @@ impl Run {
             ..Request::new(component, &self.tool, arguments)
         };
         match begin(&mut context, &session, component, request).await {
-            Ok(Begun::Task(task, seen)) => follow::follow(&mut context, session, &task, seen).await,
+            Ok(Begun::Task(task, seen)) => {
+                follow::follow(&mut context, Source::Here(session), (task, seen)).await
+            }
             Ok(Begun::Done(exit)) => {
                 session.close().await;
                 Ok(exit)
@@ -76,7 +77,7 @@ impl Run {
 
 enum Begun {
     /// A task, and the newest of its events that is not news.
-    Task(crate::id::TaskKey, u64),
+    Task(crate::id::TaskId, u64),
     /// A call of which nothing is kept, and which is over.
     Done(Exit),
 }
@@ -110,9 +111,9 @@ async fn begin(
     let (task, screen) = (record.key(), &context.screen);
     if is_new {
         screen.say(&screen.paint(Style::Dim, &format!("task {}", record.id)));
-        return Ok(Begun::Task(task, 0));
+        return Ok(Begun::Task(task.id, 0));
     }
-    let seen = follow::newest(session, &task).await?;
+    let seen = session.newest(task.id).await?;
     if !record.status().is_terminal() {
         let steps = record.steps_before + record.steps;
         let line = format!("going on with task {}: {steps} steps are done", record.id);
@@ -132,7 +133,7 @@ async fn begin(
     if record.status() == Status::Paused {
         runtime.resume(&task, &session.owner).await?;
     }
-    Ok(Begun::Task(task, seen))
+    Ok(Begun::Task(task.id, seen))
 }
 
 /// Calls a tool of which nothing is kept.
@@ -141,7 +142,7 @@ async fn call(context: &mut Context, session: &Session, request: Request) -> any
     let screen = context.screen.clone();
     let listen = move |entry: Entry| {
         if matches!(entry, Entry::Line { .. }) {
-            screen.say(&text::entry(&entry));
+            screen.say(&text::entry(&(&entry).into()));
         }
     };
     let called = tokio::select! {
@@ -161,7 +162,7 @@ async fn call(context: &mut Context, session: &Session, request: Request) -> any
         }
     };
     if screen.json {
-        screen.value(&json::call(&tool, &called, &limits))?;
+        screen.value(&crate::view::call(&tool, &called, &limits))?;
     } else if let Ok(output) = &called.result {
         screen.data(&text::output(output))?;
     }
@@ -187,7 +188,7 @@ fn grant(typed: &str) -> anyhow::Result<Grant> {
 }
 
 /// The bytes of a component's file.
-pub(super) fn component(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub fn component(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = |what: String| {
         let message = format!("the component `{}` can't be read: {what}", path.display());
         error::input(message, "name the .wasm file of a component")

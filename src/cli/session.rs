@@ -4,10 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::error::Trouble;
 use super::{Context, error};
+use crate::access;
+use crate::desk::{self, Ask, Desk};
 use crate::id::{Principal, TaskId, TaskKey, TenantId};
 use crate::runtime::{Error, Options, Runtime};
-use crate::store::Filter;
 
 /// How long guests have to come to a boundary when the command ends before them.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -15,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Guests at once: a command runs one.
 const RUNNING_MAX: usize = 4;
 
-/// The tasks that one page of a list holds.
-pub(super) const PAGE: usize = 200;
+/// Events that are read at once.
+pub(super) const EVENTS: usize = 500;
 
 static OPENING: AtomicBool = AtomicBool::new(false);
 
@@ -31,9 +35,6 @@ pub(super) struct Session {
     pub(super) owner: Principal,
 }
 
-/// The fewest characters that stand for a task: fewer are soon another's too.
-const PREFIX_MIN: usize = 4;
-
 impl Session {
     /// Opens the data directory; one that is missing is made.
     pub(super) async fn make(context: &Context) -> anyhow::Result<Self> {
@@ -41,15 +42,14 @@ impl Session {
     }
 
     /// Opens the data directory that is there.
-    pub(super) async fn find(context: &Context) -> anyhow::Result<Self> {
-        let dir = context.global.place()?;
+    pub(super) async fn find(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             return Err(error::input(
                 format!("there is no data directory `{}`", dir.display()),
                 "`stepwell run` makes it; --data-dir names another one",
             ));
         }
-        Self::open(&dir).await
+        Self::open(dir).await
     }
 
     async fn open(dir: &Path) -> anyhow::Result<Self> {
@@ -68,46 +68,40 @@ impl Session {
         })
     }
 
-    /// The task whose id begins with `text`.
-    pub(super) async fn task(&self, text: &str) -> anyhow::Result<TaskKey> {
+    /// A task of the local tenant's.
+    pub(super) fn key(id: TaskId) -> TaskKey {
         let tenant = TenantId::local();
-        if let Ok(id) = text.parse::<TaskId>() {
-            return Ok(TaskKey { tenant, id });
+        TaskKey { tenant, id }
+    }
+
+    /// The desk of whoever can open the directory.
+    pub(super) fn desk(&self) -> Desk {
+        Desk::of_host(self.runtime.clone())
+    }
+
+    /// Does what is asked for.
+    pub(super) async fn ask(&self, ask: Ask) -> anyhow::Result<Value> {
+        if let Ask::Cancel(task, _)
+        | Ask::Pause(task)
+        | Ask::Save(task, _)
+        | Ask::Restore(task, _) = &ask
+        {
+            // What the record says is running was cut off: nobody else has the directory. For a
+            // cancel this is so that the task is told before it does anything new.
+            self.runtime.settle(&Self::key(*task)).await?;
         }
-        let text = text.to_ascii_lowercase();
-        let is_prefix = text.bytes().all(|c| c.is_ascii_hexdigit() || c == b'-');
-        if text.len() < PREFIX_MIN || !is_prefix {
-            return Err(error::input(
-                format!(
-                    "`{text}` is not a task's id, nor its first {PREFIX_MIN} characters or more"
-                ),
-                "`stepwell tasks list` shows the tasks that are kept",
-            ));
-        }
-        let mut found: Vec<TaskId> = Vec::new();
-        let mut after = None;
+        self.desk().ask(ask).await.map_err(failed)
+    }
+
+    /// The number of the newest event of a task.
+    pub(super) async fn newest(&self, task: TaskId) -> anyhow::Result<u64> {
+        let (task, mut newest) = (Self::key(task), 0);
         loop {
-            let page = self
-                .runtime
-                .list(&tenant, Filter::default(), after, PAGE)
-                .await?;
-            let ids = page.records.iter().map(|record| record.id);
-            found.extend(ids.filter(|id| id.to_string().starts_with(&text)));
-            after = page.next;
-            if after.is_none() {
-                break;
+            let events = self.runtime.events(&task, newest, EVENTS).await?;
+            match events.last() {
+                Some(last) => newest = last.number,
+                None => return Ok(newest),
             }
-        }
-        match found.as_slice() {
-            [id] => Ok(TaskKey { tenant, id: *id }),
-            [] => Err(error::input(
-                format!("there is no task whose id begins with `{text}`"),
-                "`stepwell tasks list` shows the tasks that are kept",
-            )),
-            [one, other, ..] => Err(error::input(
-                format!("`{text}` is the beginning of more than one task's id: {one}, {other}"),
-                "write more of it",
-            )),
         }
     }
 
@@ -122,20 +116,19 @@ impl Session {
     }
 }
 
-impl Context {
-    /// Does `work` in the data directory that is there, and lets go of it.
-    pub(super) async fn within<T>(
-        &self,
-        work: impl AsyncFnOnce(&Session) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
-        let session = Session::find(self).await?;
-        let done = work(&session).await;
-        session.close().await;
-        done
+/// Why the desk did not do it: where it is the runtime that says no, that.
+pub(super) fn failed(error: desk::Error) -> anyhow::Error {
+    match error {
+        desk::Error::Access(access::Error::Runtime(error)) => error.into(),
+        error => Trouble::Told {
+            code: error.code().to_owned(),
+            message: error.to_string(),
+        }
+        .into(),
     }
 }
 
 /// The store's failure, as an error of the runtime.
-pub(super) fn failed(error: crate::store::Error) -> anyhow::Error {
+pub(super) fn store_failed(error: crate::store::Error) -> anyhow::Error {
     Error::Store(error).into()
 }

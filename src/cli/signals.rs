@@ -9,6 +9,8 @@ pub enum Signal {
     Interrupt,
     /// The process is to end; the task goes on at the next start.
     Terminate,
+    /// The terminal has gone; a server is to read its configuration again.
+    Reload,
 }
 
 /// The wishes, in their order.
@@ -22,7 +24,7 @@ impl Signals {
     }
 
     /// The next; never, where nobody is left who could send one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> Signal {
         match self.0.recv().await {
             Some(signal) => signal,
             None => std::future::pending().await,

@@ -1,7 +1,8 @@
-//! `stepwell tasks`: what is done to tasks in a data directory that nobody holds.
+//! `stepwell tasks`: what is done to tasks, in a data directory that nobody holds or by the server
+//! that has them. Each command is the same for both: see [`super::source`].
 
-use super::{Context, Exit, json};
-use crate::task::{Record, Wait};
+use super::{Context, Exit, Remote};
+use crate::view::Task;
 
 mod answer;
 mod cancel;
@@ -15,14 +16,29 @@ mod pause;
 mod restore;
 mod resume;
 mod show;
+mod watch;
 
-/// What can be done to tasks. An id may be shortened to a beginning that no other task has.
+/// Look at tasks, and change what becomes of them
+///
+/// An id may be shortened to a beginning that no other task has. Where a server has the data
+/// directory it is asked; with --server one elsewhere is.
+#[derive(clap::Args, Debug)]
+pub struct Tasks {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be done to tasks.
 #[derive(clap::Subcommand, Debug)]
-pub enum Tasks {
+pub(super) enum Command {
     /// List the tasks, newest first
     List(list::List),
     /// Show a task: its limits, what it used, how it stands
     Show(show::Show),
+    /// Watch a task until it ends
+    Watch(watch::Watch),
     /// Print what happened to a task
     Events(events::Events),
     /// Cancel a task, and wait for its clean-up
@@ -46,45 +62,42 @@ pub enum Tasks {
 }
 
 impl Tasks {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        match self {
-            Self::List(command) => command.run(context).await,
-            Self::Show(command) => command.run(context).await,
-            Self::Events(command) => command.run(context).await,
-            Self::Cancel(command) => command.run(context).await,
-            Self::Pause(command) => command.run(context).await,
-            Self::Resume(command) => command.run(context).await,
-            Self::Answer(command) => command.run(context).await,
-            Self::Checkpoint(command) => command.run(context).await,
-            Self::Checkpoints(command) => command.run(context).await,
-            Self::Restore(command) => command.run(context).await,
-            Self::Fork(command) => command.run(context).await,
-            Self::Export(command) => command.run(context).await,
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        context.global.server = Some(self.remote);
+        match self.command {
+            Command::List(command) => command.run(context).await,
+            Command::Show(command) => command.run(context).await,
+            Command::Watch(command) => command.run(context).await,
+            Command::Events(command) => command.run(context).await,
+            Command::Cancel(command) => command.run(context).await,
+            Command::Pause(command) => command.run(context).await,
+            Command::Resume(command) => command.run(context).await,
+            Command::Answer(command) => command.run(context).await,
+            Command::Checkpoint(command) => command.run(context).await,
+            Command::Checkpoints(command) => command.run(context).await,
+            Command::Restore(command) => command.run(context).await,
+            Command::Fork(command) => command.run(context).await,
+            Command::Export(command) => command.run(context).await,
         }
     }
 }
 
 impl Context {
     /// Shows a task that was changed, and the command that goes on with it.
-    fn changed(&self, record: &Record) -> anyhow::Result<()> {
-        let (screen, id) = (&self.screen, record.id);
+    fn changed(&self, task: &Task) -> anyhow::Result<()> {
+        let (screen, id) = (&self.screen, task.task);
         if screen.json {
-            screen.value(&json::task(record, None))?;
+            screen.value(&serde_json::to_value(task)?)?;
         } else {
-            screen.data(&format!("{id} {}", record.status()))?;
+            screen.data(&format!("{id} {}", task.status))?;
         }
-        match record.state.wait() {
-            Some(Wait::Input { questions }) => {
-                let keys = questions
-                    .iter()
-                    .map(|question| format!("`{}`", question.key));
-                let keys = keys.collect::<Vec<_>>().join(", ");
-                screen.say(&format!("questions without an answer: {keys}"));
-            }
-            _ => {
-                let command = self.global.command(&format!("tasks resume {id}"));
-                screen.say(&format!("go on with: {command}"));
-            }
+        if let Some(questions) = &task.questions {
+            let keys = questions.iter().map(|it| format!("`{}`", it.question));
+            let keys = keys.collect::<Vec<_>>().join(", ");
+            screen.say(&format!("questions without an answer: {keys}"));
+        } else {
+            let command = self.global.command(&format!("tasks resume {id}"));
+            screen.say(&format!("go on with: {command}"));
         }
         Ok(())
     }

@@ -1,53 +1,46 @@
 //! Tasks in words.
 
-use super::amounts::{about, shown};
-use super::json::reason;
+use super::amounts::about;
 use crate::limit::{MESSAGE_BYTES_MAX, Unit, format_count, format_duration};
-use crate::task::{Entry, How, Outcome, Question, Record, Source, State, Stop, Wait};
+use crate::task::{Mode, Origin, Source, Status};
 use crate::text::clean_line;
 use crate::tool::{Content, Output};
+use crate::view::{Entry, Stop, Task};
 
 /// The facts of a task, each with its name.
-pub(super) fn facts(record: &Record) -> Vec<(&'static str, String)> {
-    let spec = &record.spec;
-    let component: String = spec.component.short().chars().take(12).collect();
-    let retries = match record.retries {
+pub(super) fn facts(task: &Task) -> Vec<(&'static str, String)> {
+    let component: String = task.component.chars().take(12).collect();
+    let retries = match task.retries {
         0 => String::new(),
         count => format!(", {count} of them retries"),
     };
     let mut facts = vec![
-        ("task", record.id.to_string()),
-        ("tool", format!("{} of component {component}", spec.tool)),
-        ("status", record.status().to_string()),
-        ("owner", spec.owner.to_string()),
-        ("attempts", format!("{}{retries}", record.attempt)),
-        (
-            "steps",
-            format!("{} done", record.steps_before + record.steps),
-        ),
-        ("checkpoints", record.marks.len().to_string()),
-        ("accepted", spec.created.to_string()),
-        ("changed", record.updated.to_string()),
-        ("deadline", record.deadline().to_string()),
-        ("kept until", record.expires().to_string()),
+        ("task", task.task.to_string()),
+        ("tool", format!("{} of component {component}", task.tool)),
+        ("status", task.status.to_string()),
+        ("owner", task.owner.clone()),
+        ("attempts", format!("{}{retries}", task.attempt)),
+        ("steps", format!("{} done", task.steps_done)),
+        ("checkpoints", task.checkpoints.to_string()),
+        ("accepted", task.created.clone()),
+        ("changed", task.updated.clone()),
+        ("deadline", task.deadline.clone()),
+        ("kept until", task.expires.clone()),
     ];
-    if let Some(key) = &spec.key {
-        facts.push(("key", key.to_string()));
+    if let Some(key) = &task.key {
+        facts.push(("key", key.clone()));
     }
-    if let Some((parent, at)) = &spec.forked_from {
+    if let Some(parent) = &task.forked_from {
+        let at = parent.checkpoint.as_ref();
         let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
-        facts.push(("forked from", format!("{parent}{at}")));
+        facts.push(("forked from", format!("{}{at}", parent.task)));
     }
-    facts.extend(
-        spec.grants
-            .iter()
-            .map(|grant| ("folder", grant.to_string())),
-    );
-    facts.extend(used(record));
-    facts.extend(record.state.stop().into_iter().flat_map(stop));
-    facts.extend(state(record));
-    if !record.clean_up.is_empty() {
-        facts.push(("tidied up", record.clean_up.join(", ")));
+    facts.extend(task.grants.iter().map(|grant| ("folder", grant.clone())));
+    facts.extend(used(task));
+    facts.extend(task.stop.iter().flat_map(stop));
+    facts.extend(state(task));
+    if !task.clean_up.is_empty() {
+        facts.push(("tidied up", task.clean_up.join(", ")));
     }
     facts
         .into_iter()
@@ -56,9 +49,9 @@ pub(super) fn facts(record: &Record) -> Vec<(&'static str, String)> {
 }
 
 /// What was used, beside what was allowed.
-pub(super) fn used(record: &Record) -> Vec<(&'static str, String)> {
-    let (limits, usage) = (&record.spec.limits, &record.usage);
-    let of = |used: String, unit, limit| format!("{used} of {}", shown(unit, limit));
+pub(super) fn used(task: &Task) -> Vec<(&'static str, String)> {
+    let (limits, usage) = (&task.limits, &task.usage);
+    let of = |used: String, unit: Unit, limit| format!("{used} of {}", unit.format(limit));
     let dropped = match usage.log_dropped {
         0 => String::new(),
         bytes => format!(", {} dropped", about(bytes)),
@@ -90,10 +83,7 @@ fn stop(stop: &Stop) -> Vec<(&'static str, String)> {
         format_duration(stop.grace)
     );
     let mut facts = vec![
-        (
-            "asked to stop",
-            format!("{}, at {}", reason(stop.reason), stop.at),
-        ),
+        ("asked to stop", format!("{}, at {}", stop.reason, stop.at)),
         ("grace", grace),
     ];
     if let Some(cancel) = &stop.cancel {
@@ -103,8 +93,8 @@ fn stop(stop: &Stop) -> Vec<(&'static str, String)> {
             .map(|why| format!(": {why}"))
             .unwrap_or_default();
         let mode = match cancel.mode {
-            crate::task::Mode::Graceful => "",
-            crate::task::Mode::Immediate => ", at once",
+            Mode::Graceful => "",
+            Mode::Immediate => ", at once",
         };
         facts.push((
             "cancelled by",
@@ -114,76 +104,62 @@ fn stop(stop: &Stop) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn state(record: &Record) -> Vec<(&'static str, String)> {
-    match &record.state {
-        State::Waiting(wait) | State::Paused { wait: Some(wait) } => match wait {
-            Wait::Timer { name, until } => vec![("sleeps", format!("`{name}`, until {until}"))],
-            Wait::Input { questions } => {
-                let question = |question: &Question| {
-                    (
-                        "asks",
-                        format!(
-                            "`{}`: {} {}",
-                            question.key, question.message, question.schema
-                        ),
-                    )
-                };
-                questions.iter().map(question).collect()
-            }
-        },
-        State::Queued {
-            not_before: Some(at),
-            ..
-        } => vec![("not before", at.to_string())],
-        State::Queued { .. } | State::Running { .. } | State::Paused { wait: None } => Vec::new(),
-        State::Finished {
-            outcome,
-            at,
-            doubts,
-            ..
-        } => {
-            let mut facts = vec![("ended", at.to_string()), ("outcome", ended(outcome))];
-            if !doubts.is_empty() {
-                facts.push(("in doubt", doubts.join(", ")));
-            }
-            facts
-        }
+fn state(task: &Task) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(sleep) = &task.waits_for {
+        facts.push((
+            "sleeps",
+            format!("`{}`, until {}", sleep.sleep, sleep.until),
+        ));
     }
+    for question in task.questions.iter().flatten() {
+        let (key, message, schema) = (&question.question, &question.message, &question.schema);
+        facts.push(("asks", format!("`{key}`: {message} {schema}")));
+    }
+    if let Some(at) = &task.not_before {
+        facts.push(("not before", at.clone()));
+    }
+    if let Some(at) = &task.ended {
+        facts.push(("ended", at.clone()));
+        facts.push(("outcome", ended(task)));
+    }
+    if let Some(doubts) = task.doubts.as_ref().filter(|doubts| !doubts.is_empty()) {
+        facts.push(("in doubt", doubts.join(", ")));
+    }
+    facts
 }
 
 /// An end in one line.
-pub(super) fn ended(outcome: &Outcome) -> String {
-    let ended = match outcome {
-        Outcome::Completed => "completed".to_owned(),
-        Outcome::Failed { failure, how: None } => format!("failed: {failure}"),
-        Outcome::Failed {
-            failure,
-            how: Some(how),
-        } => {
-            format!("failed: {failure}; {}", came(how))
-        }
-        Outcome::Cancelled { how } => format!("cancelled; {}", came(how)),
-    };
+pub(super) fn ended(task: &Task) -> String {
+    let mut ended = task.status.to_string();
+    if let (Status::Failed, Some(failure)) = (task.status, &task.failure) {
+        ended = format!("{ended}: {}", failure.sentence());
+    }
+    if let Some(how) = &task.how {
+        ended = format!("{ended}; {}", came(how, task));
+    }
     clean_line(&ended, MESSAGE_BYTES_MAX)
 }
 
 /// How a task that was asked to stop came to its end.
-fn came(how: &How) -> String {
-    match how {
-        How::Clean => "it was told, and ended cleanly".to_owned(),
-        How::Failed {
-            failure,
-            told: true,
-        } => format!("it was told, and failed: {failure}"),
-        How::Failed {
-            failure,
-            told: false,
-        } => format!("it failed before it was told: {failure}"),
-        How::Forced { step: Some(step) } => format!("its grace was over in step `{step}`"),
-        How::Forced { step: None } => "its grace was over".to_owned(),
-        How::Immediate => "at once, without asking it".to_owned(),
-        How::NotStarted => "it had done nothing yet that lasts".to_owned(),
-        How::Finished => "it finished before it was told".to_owned(),
+fn came(how: &str, task: &Task) -> String {
+    let failure = task.how_failure.as_ref();
+    let failure = || {
+        failure
+            .map(crate::view::Failure::sentence)
+            .unwrap_or_default()
+    };
+    let told = task.told.unwrap_or_default();
+    match (how, task.forced_step.as_ref()) {
+        ("clean", _) => "it was told, and ended cleanly".to_owned(),
+        ("failed", _) if told => format!("it was told, and failed: {}", failure()),
+        ("failed", _) => format!("it failed before it was told: {}", failure()),
+        ("forced", Some(Some(step))) => format!("its grace was over in step `{step}`"),
+        ("forced", _) => "its grace was over".to_owned(),
+        ("immediate", _) => "at once, without asking it".to_owned(),
+        ("not-started", _) => "it had done nothing yet that lasts".to_owned(),
+        ("finished", _) => "it finished before it was told".to_owned(),
+        (how, _) => how.to_owned(),
     }
 }
 
@@ -195,32 +171,25 @@ pub(super) fn entry(entry: &Entry) -> String {
             from: Some(from),
             to,
         } => format!("{from} -> {to}"),
-        Entry::OnceBegun { name } => format!("step `{name}` begun, to take effect once"),
-        Entry::StepDone { name } => format!("step `{name}` done"),
+        Entry::OnceBegun { step } => format!("step `{step}` begun, to take effect once"),
+        Entry::StepDone { step } => format!("step `{step}` done"),
         Entry::CheckpointSaved {
-            id,
-            origin: crate::task::Origin::Tool,
-        } => {
-            format!("checkpoint {id} saved")
+            checkpoint,
+            origin: Origin::Tool,
+        } => format!("checkpoint {checkpoint} saved"),
+        Entry::CheckpointSaved { checkpoint, .. } => {
+            format!("checkpoint {checkpoint} saved from outside")
         }
-        Entry::CheckpointSaved { id, .. } => format!("checkpoint {id} saved from outside"),
+        Entry::StopRequested { reason, why: None } => format!("asked to stop: {reason}"),
         Entry::StopRequested {
-            reason: why,
-            why: None,
-        } => {
-            format!("asked to stop: {}", reason(*why))
-        }
-        Entry::StopRequested {
-            reason: why,
+            reason,
             why: Some(words),
-        } => {
-            format!("asked to stop: {}: {words}", reason(*why))
-        }
+        } => format!("asked to stop: {reason}: {words}"),
         Entry::Retried { message } => format!("failed for now, and is tried again: {message}"),
         Entry::Crashed => "the process that ran it ended".to_owned(),
-        Entry::Answered { key } => format!("question `{key}` answered"),
+        Entry::Answered { question } => format!("question `{question}` answered"),
         Entry::Restored { checkpoint } => format!("restored to {checkpoint}"),
-        Entry::Forked { child } => format!("forked: {child}"),
+        Entry::Forked { task } => format!("forked: {task}"),
         Entry::Progress {
             done,
             total,

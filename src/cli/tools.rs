@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::error::Trouble;
+use super::session::Session;
 use super::{Context, Exit, run};
 use crate::id::Digest;
 use crate::text::clean_line;
@@ -26,9 +27,11 @@ impl Tools {
         let component = run::component(&self.component)?;
         if self.release {
             let digest = Digest::of(&component);
-            let release =
-                context.within(async |session| Ok(session.runtime.release(digest).await?));
-            release.await?;
+            // Here, and not with a server: it is the directory's own.
+            let session = Session::find(&context.global.place()?).await?;
+            let released = session.runtime.release(digest).await;
+            session.close().await;
+            released?;
             context.screen.say("it may be run again");
             return Ok(Exit::Done);
         }

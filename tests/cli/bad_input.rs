@@ -175,7 +175,7 @@ fn limits_that_are_not_enforced() {
     run(
         "--fuel",
         "much",
-        "invalid value 'much' for '--fuel <N>': write a whole number",
+        "invalid value 'much' for '--fuel <N>': `much` is not a number: write a whole number",
     );
     run(
         "--memory",

@@ -172,13 +172,13 @@ impl Ran {
 
 impl Running {
     /// Waits for a line of its words that contains `text`.
-    pub(crate) fn until(&mut self, text: &str) {
+    pub(crate) fn until(&mut self, text: &str) -> String {
         for line in self.said.by_ref() {
             let line = line.unwrap();
             self.err.push_str(&line);
             self.err.push('\n');
             if line.contains(text) {
-                return;
+                return line;
             }
         }
         panic!("`{text}` was not said: {}", self.err);

@@ -8,9 +8,11 @@
 )]
 
 mod bad_input;
+mod check_config;
 mod full_disk;
 mod help;
 mod house;
+mod keys;
 mod run;
 mod signals;
 mod tasks;

@@ -1,12 +1,12 @@
 //! `stepwell tasks answer`.
 
 use crate::cli::{Context, Exit, value};
-use crate::runtime;
+use crate::desk::{self, Ask};
 
 /// Answers a question of a task. When all are answered, the task can be resumed.
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("answer").required(true))]
-pub struct Answer {
+pub(in crate::cli) struct Answer {
     /// The task
     id: String,
     /// The question, as `tasks show` names it
@@ -23,21 +23,21 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let answer = match &self.accept {
-            Some(typed) => runtime::Answer::Accept(value::read("--accept", "the answer", typed)?),
-            None if self.decline => runtime::Answer::Decline,
-            None => runtime::Answer::Cancel,
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let accept = self.accept.as_deref();
+        let accept = accept.map(|typed| value::read("--accept", "the answer", typed));
+        let answer = desk::Answer {
+            question: self.question,
+            accept: accept.transpose()?,
+            decline: self.decline,
+            cancel: self.cancel,
         };
-        let answered = context.within(async |session| {
-            let (runtime, owner) = (&session.runtime, &session.owner);
-            let task = session.task(&self.id).await?;
-            Ok(runtime
-                .answer(&task, owner, &self.question, &answer)
-                .await?)
+        let task = context.within(async |source| {
+            let task = source.task(&self.id).await?;
+            source.ask(Ask::Answer(task, answer.clone())).await
         });
-        let record = answered.await?;
-        context.changed(&record)?;
+        let task = task.await?;
+        context.changed(&task)?;
         Ok(Exit::Done)
     }
 }

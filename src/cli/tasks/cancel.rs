@@ -1,16 +1,16 @@
 //! `stepwell tasks cancel`.
 
-use std::time::Duration;
-
 use crate::cli::amounts::parse_millis;
-use crate::cli::session::Session;
+use crate::cli::source::Source;
 use crate::cli::{Context, Exit, follow};
-use crate::id::TaskKey;
-use crate::runtime::Cancellation;
+use crate::desk::{self, Ask};
+use crate::id::TaskId;
+use crate::task::Mode;
+use crate::view::Task;
 
 /// Cancels a task: it is run once more to tidy up, and this waits for that.
 #[derive(clap::Args, Debug)]
-pub struct Cancel {
+pub(in crate::cli) struct Cancel {
     /// The task
     id: String,
     /// Why
@@ -26,15 +26,15 @@ pub struct Cancel {
 
 impl Cancel {
     pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
-        let session = Session::find(&context).await?;
-        let (task, seen) = match self.begin(&session).await {
+        let source = Source::find(&context).await?;
+        let (task, seen) = match self.begin(&source).await {
             Ok(begun) => begun,
             Err(error) => {
-                session.close().await;
+                source.close().await;
                 return Err(error);
             }
         };
-        let exit = follow::follow(&mut context, session, &task, seen).await?;
+        let exit = follow::follow(&mut context, source, (task, seen)).await?;
         // That it is cancelled is what was asked for.
         Ok(if exit == Exit::Cancelled {
             Exit::Done
@@ -43,28 +43,20 @@ impl Cancel {
         })
     }
 
-    async fn begin(self, session: &Session) -> anyhow::Result<(TaskKey, u64)> {
-        let (runtime, owner) = (&session.runtime, session.owner.clone());
-        let task = session.task(&self.id).await?;
-        let seen = follow::newest(session, &task).await?;
-        let cancellation = if self.immediate {
-            Cancellation::immediate(owner)
-        } else {
-            Cancellation::graceful(owner)
+    async fn begin(self, source: &Source) -> anyhow::Result<(TaskId, u64)> {
+        let task = source.task(&self.id).await?;
+        let seen = source.newest(task).await?;
+        let mode = match self.immediate {
+            true => Mode::Immediate,
+            false => Mode::Graceful,
         };
-        // Recorded before the task is run again, so that it is told before it does anything new.
-        runtime.settle(&task).await?;
-        runtime
-            .cancel(
-                &task,
-                Cancellation {
-                    why: self.why,
-                    grace: self.grace.map(Duration::from_millis),
-                    ..cancellation
-                },
-            )
-            .await?;
-        runtime.adopt(&task).await?;
+        let cancel = desk::Cancel {
+            mode: Some(mode),
+            grace: self.grace,
+            why: self.why,
+        };
+        let _: Task = source.ask(Ask::Cancel(task, cancel)).await?;
+        source.take_up(task).await?;
         Ok((task, seen))
     }
 }

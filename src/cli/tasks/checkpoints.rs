@@ -1,23 +1,33 @@
 //! `stepwell tasks checkpoints`.
 
+use serde::Deserialize;
+
 use crate::cli::amounts::about;
-use crate::cli::{Context, Exit, Style, json};
+use crate::cli::{Context, Exit, Style};
+use crate::desk::Ask;
 use crate::task::Origin;
+use crate::view;
 
 /// Lists the checkpoints that are kept of a task, oldest first.
 #[derive(clap::Args, Debug)]
-pub struct Checkpoints {
+pub(in crate::cli) struct Checkpoints {
     /// The task
     id: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Kept {
+    pub(super) checkpoints: Vec<view::Checkpoint>,
+}
+
 impl Checkpoints {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let marks = context.within(async |session| {
-            let task = session.task(&self.id).await?;
-            Ok(session.runtime.checkpoints(&task).await?)
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let kept = context.within(async |source| {
+            let task = source.task(&self.id).await?;
+            source.ask(Ask::Checkpoints(task)).await
         });
-        let (marks, screen) = (marks.await?, &context.screen);
+        let Kept { checkpoints: marks } = kept.await?;
+        let screen = &context.screen;
         if marks.is_empty() {
             screen.say("the task has no checkpoints");
         } else if !screen.json {
@@ -29,14 +39,14 @@ impl Checkpoints {
         }
         for mark in &marks {
             if screen.json {
-                screen.value(&json::mark(mark))?;
+                screen.value(&serde_json::to_value(mark)?)?;
                 continue;
             }
             let by = match mark.origin {
                 Origin::Tool => "tool",
                 Origin::Client => "client",
             };
-            let (id, steps, size) = (mark.id.to_string(), mark.steps_done(), about(mark.bytes));
+            let (id, steps, size) = (&mark.checkpoint, mark.steps_done, about(mark.bytes));
             screen.data(&format!(
                 "{id:10}  {by:6}  {steps:>7}  {size:>10}  {}",
                 mark.at

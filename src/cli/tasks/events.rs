@@ -1,13 +1,13 @@
 //! `stepwell tasks events`.
 
-use crate::cli::{Context, Exit, json, text};
-
-/// Events that are read at once.
-const PAGE: usize = 500;
+use crate::cli::session::EVENTS;
+use crate::cli::source::Events as Page;
+use crate::cli::{Context, Exit, text};
+use crate::desk::Ask;
 
 /// Prints what happened to a task, oldest first; with --json one object in a line for each.
 #[derive(clap::Args, Debug)]
-pub struct Events {
+pub(in crate::cli) struct Events {
     /// The task
     id: String,
     /// Only events with a greater number
@@ -16,27 +16,25 @@ pub struct Events {
 }
 
 impl Events {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let screen = &context.screen;
-        let print = context.within(async |session| {
-            let task = session.task(&self.id).await?;
-            // A task without events is one that is not there.
-            session.runtime.record(&task).await?;
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let screen = context.screen.clone();
+        let print = context.within(async |source| {
+            let task = source.task(&self.id).await?;
             let mut after = self.after;
             loop {
-                let events = session.runtime.events(&task, after, PAGE).await?;
-                let Some(last) = events.last() else {
-                    return Ok(());
-                };
-                after = last.number;
-                for event in &events {
+                let page: Page = source.ask(Ask::Events(task, after, EVENTS)).await?;
+                for event in &page.events {
                     if screen.json {
-                        screen.value(&json::event(event))?;
+                        screen.value(&serde_json::to_value(event)?)?;
                     } else {
-                        let (number, at, attempt) = (event.number, event.at, event.attempt);
+                        let (number, at, attempt) = (event.number, &event.at, event.attempt);
                         let entry = text::entry(&event.entry);
                         screen.data(&format!("{number:>6}  {at}  #{attempt}  {entry}"))?;
                     }
+                }
+                match page.next {
+                    Some(next) => after = next,
+                    None => return Ok(()),
                 }
             }
         });

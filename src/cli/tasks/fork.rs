@@ -2,12 +2,15 @@
 
 use crate::cli::amounts::Amounts;
 use crate::cli::{Context, Exit};
+use crate::desk::{self, Ask};
 use crate::id::CheckpointId;
+use crate::limit;
+use crate::view::Task;
 
 /// Makes a new task that goes on from a paused or ended one, where it stands or at a checkpoint,
 /// with the same limits or others.
 #[derive(clap::Args, Debug)]
-pub struct Fork {
+pub(in crate::cli) struct Fork {
     /// The task
     id: String,
     /// The checkpoint, like cp-17
@@ -18,16 +21,20 @@ pub struct Fork {
 }
 
 impl Fork {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let forked = context.within(async |session| {
-            let (runtime, owner) = (&session.runtime, &session.owner);
-            let task = session.task(&self.id).await?;
-            let parent = runtime.record(&task).await?;
-            let limits = self.limits.on(&parent.spec.limits)?;
-            Ok(runtime.fork(&task, owner, self.at, Some(limits)).await?)
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let forked = context.within(async |source| {
+            let task = source.task(&self.id).await?;
+            let parent: Task = source.ask(Ask::Task(task)).await?;
+            let limits = self.limits.on(&parent.limits)?;
+            let limits = limit::ALL.iter().map(|it| (it.name, limits.get(it.name)));
+            let fork = desk::Fork {
+                checkpoint: self.at.map(|at| at.to_string()),
+                limits: limits.collect(),
+            };
+            source.ask(Ask::Fork(task, fork)).await
         });
-        let record = forked.await?;
-        context.changed(&record)?;
+        let task = forked.await?;
+        context.changed(&task)?;
         Ok(Exit::Done)
     }
 }

@@ -1,19 +1,23 @@
 //! `stepwell tasks list`.
 
-use std::sync::Arc;
-
-use crate::cli::session::{PAGE, Session};
-use crate::cli::{Context, Exit, Style, json};
-use crate::id::TenantId;
-use crate::store::Filter;
-use crate::task::{Record, Status};
+use crate::cli::source::{Source, Tasks, everything};
+use crate::cli::{Context, Exit, Style};
+use crate::desk::{self, Ask, PAGE_MAX};
+use crate::task::Status;
+use crate::view::Task;
 
 /// Lists the tasks that are kept, newest first; with --json one object in a line for each.
 #[derive(clap::Args, Debug)]
-pub struct List {
+pub(in crate::cli) struct List {
     /// Only tasks of this status
     #[arg(long, value_name = "STATUS", value_parser = parse_status)]
     status: Vec<Status>,
+    /// Only tasks of this tool
+    #[arg(long)]
+    tool: Option<String>,
+    /// Only tasks of this owner, as `tasks show` names it
+    #[arg(long)]
+    owner: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
@@ -34,56 +38,50 @@ fn parse_status(text: &str) -> Result<Status, String> {
 }
 
 impl List {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let records = context
-            .within(async |session| self.records(session).await)
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let tasks = context
+            .within(async |source| self.tasks(source).await)
             .await?;
         let screen = &context.screen;
         if screen.json {
-            for record in &records {
-                screen.value(&json::task(record, None))?;
+            for task in &tasks {
+                screen.value(&serde_json::to_value(task)?)?;
             }
-        } else if records.is_empty() {
+        } else if tasks.is_empty() {
             screen.say("there are no tasks");
         } else {
             let head = row("TASK", "STATUS", "ACCEPTED", "STEPS", "TOOL");
             screen.say(&screen.paint(Style::Dim, &head));
-            for record in &records {
-                let steps = (record.steps_before + record.steps).to_string();
-                let created = record.spec.created.to_string();
-                let id = record.id.to_string();
-                screen.data(&row(
-                    &id,
-                    record.status().as_str(),
-                    &created,
-                    &steps,
-                    &record.spec.tool,
-                ))?;
+            for task in &tasks {
+                let (id, steps) = (task.task.to_string(), task.steps_done.to_string());
+                let status = task.status.as_str();
+                screen.data(&row(&id, status, &task.created, &steps, &task.tool))?;
             }
-            if records.len() >= self.limit {
+            if tasks.len() >= self.limit {
                 screen.say("there may be more: --limit says how many are listed");
             }
         }
         Ok(Exit::Done)
     }
 
-    async fn records(&self, session: &Session) -> anyhow::Result<Vec<Arc<Record>>> {
-        let filter = Filter {
-            statuses: (!self.status.is_empty()).then(|| self.status.clone()),
-            owner: None,
+    async fn tasks(&self, source: &Source) -> anyhow::Result<Vec<Task>> {
+        let mut list = desk::List {
+            status: self.status.clone(),
+            tool: self.tool.clone(),
+            owner: self.owner.clone(),
+            ..everything()
         };
-        let tenant = TenantId::local();
-        let (mut records, mut after) = (Vec::new(), None);
-        loop {
-            let wanted = PAGE.min(self.limit - records.len());
-            let list = session.runtime.list(&tenant, filter.clone(), after, wanted);
-            let page = list.await?;
-            records.extend(page.records);
-            after = page.next;
-            if after.is_none() || records.len() >= self.limit {
-                return Ok(records);
+        let mut tasks = Vec::new();
+        while tasks.len() < self.limit {
+            list.limit = PAGE_MAX.min(self.limit - tasks.len());
+            let page: Tasks = source.ask(Ask::List(list.clone())).await?;
+            tasks.extend(page.tasks);
+            match page.next {
+                Some(next) => list.cursor = Some(next.parse()?),
+                None => break,
             }
         }
+        Ok(tasks)
     }
 }
 

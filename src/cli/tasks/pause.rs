@@ -1,23 +1,23 @@
 //! `stepwell tasks pause`.
 
 use crate::cli::{Context, Exit};
+use crate::desk::Ask;
 
 /// Pauses a task, so that it is not run until it is resumed. A wait goes on after that.
 #[derive(clap::Args, Debug)]
-pub struct Pause {
+pub(in crate::cli) struct Pause {
     /// The task
     id: String,
 }
 
 impl Pause {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let pause = context.within(async |session| {
-            let task = session.task(&self.id).await?;
-            session.runtime.settle(&task).await?;
-            Ok(session.runtime.pause(&task, &session.owner).await?)
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let paused = context.within(async |source| {
+            let task = source.task(&self.id).await?;
+            source.ask(Ask::Pause(task)).await
         });
-        let record = pause.await?;
-        context.changed(&record)?;
+        let task = paused.await?;
+        context.changed(&task)?;
         Ok(Exit::Done)
     }
 }

@@ -1,37 +1,35 @@
 //! `stepwell tasks show`.
 
-use crate::cli::{Context, Exit, json, text};
+use crate::cli::{Context, Exit, text};
+use crate::desk::Ask;
+use crate::view::Task;
 
 /// Shows a task: its limits and what it used, how it stands, who cancelled it and why, what it
 /// asks, what is in doubt, and what it returned.
 #[derive(clap::Args, Debug)]
-pub struct Show {
+pub(in crate::cli) struct Show {
     /// The task
     id: String,
 }
 
 impl Show {
-    pub(super) async fn run(self, context: Context) -> anyhow::Result<Exit> {
-        let (record, arguments, output) = context
-            .within(async |session| {
-                let task = session.task(&self.id).await?;
-                let record = session.runtime.record(&task).await?;
-                let arguments = session.runtime.arguments(&task).await?;
-                Ok((record, arguments, session.runtime.output(&task).await?))
-            })
-            .await?;
-        let screen = &context.screen;
+    pub(super) async fn run(self, mut context: Context) -> anyhow::Result<Exit> {
+        let shown = context.within(async |source| {
+            let task = source.task(&self.id).await?;
+            source.ask(Ask::Task(task)).await
+        });
+        let (task, screen): (Task, _) = (shown.await?, &context.screen);
         if screen.json {
-            let mut task = json::task(&record, output.as_ref());
-            let arguments = serde_json::from_str(&arguments).unwrap_or_default();
-            json::add(&mut task, "arguments", arguments);
-            screen.value(&task)?;
+            screen.value(&serde_json::to_value(&task)?)?;
             return Ok(Exit::Done);
         }
-        let mut facts = text::facts(&record);
-        facts.push(("arguments", crate::text::clean_line(&arguments, 4_096)));
+        let mut facts = text::facts(&task);
+        if let Some(arguments) = &task.arguments {
+            let arguments = crate::text::clean_line(&arguments.to_string(), 4_096);
+            facts.push(("arguments", arguments));
+        }
         screen.data(&text::columns(facts))?;
-        if let Some(output) = &output {
+        if let Some(output) = &task.result {
             screen.data(&format!("result\n{}", text::output(output)))?;
         }
         Ok(Exit::Done)

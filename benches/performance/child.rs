@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use stepwell::runtime::{Options, Runtime};
 
-use crate::{echo, startup, tuning};
+use crate::{echo, serve, startup, tuning};
 
 /// The argument that leads those of a child.
 pub(crate) const FLAG: &str = "--child";
@@ -26,6 +26,7 @@ const ROLES: &[(&str, Role)] = &[
     ("bare", startup::bare),
     ("etl", tuning::etl),
     ("echo", echo::client),
+    ("axum", serve::baseline),
 ];
 
 /// After the start, what was put off is done before the memory is looked at.
@@ -124,15 +125,16 @@ fn start(folder: &Path, _: &[String]) -> anyhow::Result<()> {
     let took = begun.elapsed();
     say(&json!(took.as_secs_f64()))?;
     std::thread::sleep(SETTLING);
-    say(&json!(resident()?))?;
+    say(&json!(resident("self")?))?;
     wait_for_end()?;
     tokio.block_on(runtime.drain(Duration::from_secs(5)));
     Ok(())
 }
 
-/// The bytes of memory that this process holds.
-fn resident() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("this needs Linux")?;
+/// The bytes of memory that a process holds, by its number or `self`.
+pub(crate) fn resident(process: &str) -> anyhow::Result<u64> {
+    let status = format!("/proc/{process}/status");
+    let status = std::fs::read_to_string(status).context("this needs Linux")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(size.context("no VmRSS")?.parse::<u64>()? * 1_024)

@@ -29,6 +29,7 @@ mod plain;
 mod resume;
 mod rounds;
 mod rows;
+mod serve;
 mod shares;
 mod startup;
 mod steps;
@@ -68,6 +69,8 @@ const GROUPS: &[Group] = &[
     group("shares", shares::run),
     group("echo", echo::run),
     group("etl", etl::run),
+    group("serve", serve::run),
+    group("load", serve::load),
     Group {
         is_aside: true,
         ..group("tuning", tuning::run)

@@ -32,6 +32,7 @@ pub(crate) enum Amount {
     Time(Duration),
     PerSecond(f64),
     Bytes(u64),
+    Count(usize),
     /// A part of a whole, from 0 to 1.
     Share(f64),
 }
@@ -46,6 +47,8 @@ impl Amount {
                 reason = "no amount of bytes here is so large"
             )]
             Self::Bytes(bytes) => bytes as f64,
+            #[allow(clippy::cast_precision_loss, reason = "no count here is so large")]
+            Self::Count(count) => count as f64,
         }
     }
 }
@@ -61,7 +64,11 @@ impl fmt::Display for Amount {
             }
             Self::Time(time) => write!(f, "{:.1} us", time.as_secs_f64() * 1e6),
             Self::PerSecond(value) => write!(f, "{value:.0}/s"),
+            Self::Bytes(bytes) if *bytes < 1 << 20 => {
+                write!(f, "{:.1} KiB", self.value() / f64::from(1 << 10))
+            }
             Self::Bytes(_) => write!(f, "{:.1} MiB", self.value() / f64::from(1 << 20)),
+            Self::Count(count) => write!(f, "{count}"),
             Self::Share(value) => write!(f, "{:.1} %", value * 100.0),
         }
     }
@@ -155,6 +162,11 @@ impl Table {
             rows: Vec::new(),
             fsync_before,
         }
+    }
+
+    /// What a sync took before anything was measured.
+    pub(crate) fn fsync_before(&self) -> Duration {
+        self.fsync_before
     }
 
     /// Adds a row, and shows how it went at once: the whole table takes a while.

@@ -9,7 +9,8 @@ use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-wasip2";
 
-const COMPONENTS: [&str; 7] = [
+const COMPONENTS: [&str; 8] = [
+    "conformance",
     "etl_pipeline",
     "kernel_tools",
     "notify",
@@ -21,7 +22,7 @@ const COMPONENTS: [&str; 7] = [
 
 /// What the guests are made of, from the root of the repository. Not the whole folders: a
 /// build of a guest by hand leaves its own things there.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 22] = [
     "guest-examples/Cargo.toml",
     "guest-examples/Cargo.lock",
     "guest-examples/etl",
@@ -33,6 +34,8 @@ const SOURCES: [&str; 20] = [
     "guest-examples/support_session",
     "guest-examples/trade_execution",
     "guest-examples/bundle/build.rs",
+    "tests/conformance/Cargo.toml",
+    "tests/conformance/src",
     "tests/guest/Cargo.toml",
     "tests/guest/src",
     "sdk/Cargo.toml",

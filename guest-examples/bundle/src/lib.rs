@@ -25,6 +25,9 @@ pub const SUPPORT_SESSION: &[u8] = component!("support_session");
 /// An order in steps that take effect once, and their undoing.
 pub const TRADE_EXECUTION: &[u8] = component!("trade_execution");
 
+/// The tools that MCP's conformance suite calls: see `tests/conformance/README.md`.
+pub const CONFORMANCE: &[u8] = component!("conformance");
+
 /// The tools that the tests of the runtime call: see `tests/guest/README.md`.
 pub const TEST_GUEST: &[u8] = component!("test_guest");
 
@@ -48,7 +51,7 @@ mod tests {
         for (name, bytes) in super::EXAMPLES {
             assert!(bytes.starts_with(&COMPONENT), "{name}");
         }
-        for bytes in [super::TEST_GUEST, super::KERNEL_TOOLS] {
+        for bytes in [super::CONFORMANCE, super::TEST_GUEST, super::KERNEL_TOOLS] {
             assert!(bytes.starts_with(&COMPONENT));
         }
     }

@@ -29,6 +29,8 @@ struct Args {
     #[serde(default = "chunk_records")]
     #[schemars(range(min = 1))]
     chunk_records: u64,
+    /// How much there may be to read, like `10GB`. If it is more, nothing is read.
+    data_size: Option<String>,
     /// The column whose values are counted apart; at most 10000 of them.
     group_by: Option<String>,
     /// The column whose numbers are added up.
@@ -81,6 +83,7 @@ fn etl_pipeline(task: &Task, args: Args) -> Result<Report> {
     if args.chunk_records == 0 {
         return Err(Error::invalid_arguments("`chunk_records` is at least 1"));
     }
+    let bytes_max = args.data_size.as_deref().map(size).transpose()?;
     let options = etl::Options {
         input: args.input,
         output: args.output,
@@ -95,6 +98,11 @@ fn etl_pipeline(task: &Task, args: Args) -> Result<Report> {
             state: State::default(),
         },
     };
+    let bytes = saved.plan.bytes();
+    if bytes_max.is_some_and(|max| bytes > max) {
+        let message = format!("there are {bytes} bytes to read, more than `data_size` allows");
+        return Err(Error::invalid_arguments(message));
+    }
     let mut pipeline = Pipeline::new(&options, &saved.plan).map_err(wrong_input)?;
     while !saved.plan.is_done(&saved.state) {
         let State { source, offset, .. } = saved.state;
@@ -127,6 +135,25 @@ fn report(saved: &Saved) -> Report {
         groups: summary.groups.len(),
         bytes: saved.plan.bytes(),
     }
+}
+
+/// The bytes of a size like `10GB` or `64MiB`.
+fn size(text: &str) -> Result<u64> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
+    let ends = |(unit, bytes): (&str, u64)| Some((text.strip_suffix(unit)?, bytes));
+    let (number, bytes) = UNITS.into_iter().find_map(ends).unwrap_or((text, 1));
+    let number: Option<u64> = number.trim().parse().ok();
+    number
+        .and_then(|number| number.checked_mul(bytes))
+        .ok_or_else(|| Error::invalid_arguments("`data_size` takes a size like `10GB`"))
 }
 
 /// What does not fit the input is the caller's to mend; a file that fails is not.

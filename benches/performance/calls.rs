@@ -67,7 +67,9 @@ async fn stepwell(house: &Arc<House>, at_once: usize, calls: usize) -> anyhow::R
         called??;
     }
     let took = begun.elapsed();
-    ensure!(house.commits.take().is_empty(), "something was kept");
+    // What is written is what the tenant is charged, about once in a second.
+    let charges = usize::try_from(took.as_secs())? + 2;
+    ensure!(house.commits.take().len() <= charges, "something was kept");
     Ok(each(took, at_once * calls))
 }
 

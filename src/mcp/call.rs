@@ -13,7 +13,7 @@ use super::task::Generation;
 use super::{Context, Error, Server};
 use crate::catalogue::Offer;
 use crate::runtime::{self, Answer};
-use crate::task::{Illegal, Record};
+use crate::task::{Illegal, Question, Record};
 
 /// The name in a request's `_meta` under which it carries its idempotency key.
 const KEY: &str = "stepwell/idempotencyKey";
@@ -181,19 +181,30 @@ impl Server {
             let Some(answer) = answers.remove(&*question.key) else {
                 continue;
             };
-            let by = &context.caller.principal;
-            let runtime = self.0.access.runtime();
-            match runtime
-                .answer(&record.key(), by, &question.key, &answer)
-                .await
-            {
-                Ok(record) => newest = Some(record),
-                // Somebody else was first, or the task is not there to be answered any more.
-                Err(runtime::Error::Illegal(Illegal::NoQuestion(_) | Illegal::Ended(_))) => {}
-                Err(error) => return Err(error.into()),
-            }
+            let answered = self.answer(context, record, (question, &answer)).await?;
+            newest = answered.or(newest);
         }
         Ok(newest)
+    }
+
+    /// Answers a question, unless somebody else was first, or the task is not there to be answered
+    /// any more.
+    pub(super) async fn answer(
+        &self,
+        context: &Context,
+        record: &Record,
+        (question, answer): (&Question, &Answer),
+    ) -> Result<Option<Arc<Record>>, runtime::Error> {
+        let by = &context.caller.principal;
+        let runtime = self.0.access.runtime();
+        match runtime
+            .answer(&record.key(), by, &question.key, answer)
+            .await
+        {
+            Ok(record) => Ok(Some(record)),
+            Err(runtime::Error::Illegal(Illegal::NoQuestion(_) | Illegal::Ended(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Answers every open question of the task with `unavailable`.
@@ -251,6 +262,7 @@ fn invalid_arguments(violations: Vec<crate::tool::Violation>) -> Value {
     content::words(&words, true)
 }
 
-fn left() -> Error {
+/// The answer to a call that nobody reads any more.
+pub(super) fn left() -> Error {
     Error::internal("cancelled", "the client does not wait for it any more")
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::call::{Call, Params};
+use super::call::{Call, Params, left};
 use super::content::{note, put};
 use super::era::{LEGACY, takes_forms};
 use super::error::params;
@@ -28,7 +28,7 @@ use crate::id::TaskKey;
 use crate::identity::{Act, may};
 use crate::runtime::{self, Answer};
 use crate::store::Cursor;
-use crate::task::{Illegal, Policy, Question, Record};
+use crate::task::{Policy, Question, Record};
 
 const RELATED: &str = "io.modelcontextprotocol/related-task";
 
@@ -182,7 +182,7 @@ impl Server {
             match leave {
                 None => {}
                 // In this era a connection that is gone says nothing about the call.
-                Some(Leave::Disconnected) => return Err(unread()),
+                Some(Leave::Disconnected) => return Err(left()),
                 Some(leave) => return self.leave(context, &record, leave).await,
             }
         }
@@ -267,7 +267,7 @@ impl Server {
             };
             // Whoever does not wait any more has not cancelled the task.
             if leave.is_some() {
-                return Err(unread());
+                return Err(left());
             }
         };
         self.0.tokens.forget(&key);
@@ -394,25 +394,6 @@ impl Server {
         let answer = (question, &Answer::Unavailable);
         Ok(self.answer(context, record, answer).await?)
     }
-
-    /// Answers a question, unless somebody else was first.
-    async fn answer(
-        &self,
-        context: &Context,
-        record: &Record,
-        (question, answer): (&Question, &Answer),
-    ) -> Result<Option<Arc<Record>>, runtime::Error> {
-        let by = &context.caller.principal;
-        let runtime = self.0.access.runtime();
-        match runtime
-            .answer(&record.key(), by, &question.key, answer)
-            .await
-        {
-            Ok(record) => Ok(Some(record)),
-            Err(runtime::Error::Illegal(Illegal::NoQuestion(_) | Illegal::Ended(_))) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 fn initialize(context: &Context, body: Value) -> Result<Value, Error> {
@@ -436,8 +417,4 @@ fn initialize(context: &Context, body: Value) -> Result<Value, Error> {
 /// Who answers.
 pub(super) fn server_info() -> Value {
     json!({"name": "stepwell", "version": env!("CARGO_PKG_VERSION")})
-}
-
-fn unread() -> Error {
-    Error::internal("cancelled", "the client does not wait for it any more")
 }
